@@ -1,0 +1,196 @@
+"""``envkit``: argument list → command → text or JSON, and an exit code. The only module that prints and exits.
+
+Commands are imported in the branch that runs them: ``--help`` stays quick, and inside the image, which carries only
+the model half, the others are simply not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from envkit import __version__
+from envkit.errors import INTERRUPTED, EngineError, EnvkitError
+from envkit.result import Report, Result
+from envkit.settings import Settings, load
+
+if TYPE_CHECKING:
+    Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
+
+Command = Callable[[argparse.Namespace, Settings, Report], Result]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code (see ``errors.py``)."""
+    # Defaults of the flags that may stand before or after the verb: set by a parser, the inner one's would win.
+    arguments = _parser().parse_args(argv, argparse.Namespace(project=None, json=False))
+    try:
+        result = _run(arguments)
+    except EnvkitError as error:
+        if arguments.json:
+            _print_json({"error": error.message, "hint": error.hint, "exit_code": error.exit_code})
+        print(f"envkit: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("envkit: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) went away: nothing is wrong, and nothing more may be written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if arguments.json:
+        _print_json(result.data)
+    else:
+        for line in result.lines:
+            print(line)
+    return result.exit_code
+
+
+def _run(arguments: argparse.Namespace) -> Result:
+    flags = {key: getattr(arguments, key, None) for key in ("project", "image", "base", "variant", "models")}
+    command: Command = arguments.command
+    try:
+        return command(arguments, load(flags, anywhere=arguments.anywhere), _report)
+    except ModuleNotFoundError as error:
+        if error.name in ("envkit.launch", f"envkit.commands.{arguments.verb}"):
+            hint = "run it on the host; in here there is `envkit models`"
+            raise EngineError(f"`envkit {arguments.verb}` is not part of the image", hint=hint) from error
+        raise
+
+
+def _report(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _print_json(data: object) -> None:
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+# One function a verb: what to import, and which arguments become which values.
+
+
+def _up(arguments: argparse.Namespace, settings: Settings, report: Report) -> Result:
+    from envkit.commands.up import up
+
+    return up(settings, arguments.service, port=arguments.port, gpus=arguments.gpus, report=report)
+
+
+def _down(arguments: argparse.Namespace, settings: Settings, report: Report) -> Result:
+    from envkit.commands.down import down
+
+    return down(settings, tuple(arguments.services), volumes=arguments.volumes, report=report)
+
+
+def _status(_arguments: argparse.Namespace, settings: Settings, _: Report) -> Result:
+    from envkit.commands.status import status
+
+    return status(settings)
+
+
+def _logs(arguments: argparse.Namespace, settings: Settings, _: Report) -> Result:
+    from envkit.commands.logs import logs
+
+    return logs(settings, arguments.service, follow=arguments.follow, tail=arguments.tail)
+
+
+def _exec(arguments: argparse.Namespace, settings: Settings, _: Report) -> Result:
+    from envkit.commands.exec import execute
+
+    return execute(settings, arguments.service, tuple(arguments.argv))
+
+
+def _build(arguments: argparse.Namespace, settings: Settings, report: Report) -> Result:
+    from envkit.commands.build import build
+
+    return build(settings, variant=arguments.target, base=settings.base, no_cache=arguments.no_cache, report=report)
+
+
+def _export(arguments: argparse.Namespace, settings: Settings, _: Report) -> Result:
+    from envkit.commands.export import export
+
+    return export(settings, arguments.format)
+
+
+def _models_sync(arguments: argparse.Namespace, settings: Settings, report: Report) -> Result:
+    from envkit.commands import models
+
+    return models.sync(settings, dry_run=arguments.dry_run, jobs=arguments.jobs, report=report)
+
+
+def _models_verify(_: argparse.Namespace, settings: Settings, report: Report) -> Result:
+    from envkit.commands import models
+
+    return models.verify(settings, report=report)
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--project", metavar="DIR", default=argparse.SUPPRESS, help="the folder that holds models.yaml")
+    common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print the result as JSON")
+    parser = argparse.ArgumentParser(
+        prog="envkit",
+        description="A PaddlePaddle environment with the project's models in place, and proven to be the right bytes.",
+        epilog="examples:\n  envkit up jupyter\n  envkit up ssh\n  envkit models sync --dry-run",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[common],
+    )
+    parser.add_argument("--version", action="version", version=f"envkit {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
+
+    def verb(
+        name: str, command: Command, summary: str, under: Verbs = verbs, *, anywhere: bool = False
+    ) -> argparse.ArgumentParser:
+        description = f"{summary[0].upper()}{summary[1:]}."
+        added = under.add_parser(name, help=summary, description=description, parents=[common])
+        added.set_defaults(command=command, anywhere=anywhere)
+        return added
+
+    services = ("jupyter", "ssh")
+    up = verb("up", _up, "start a service, building the image and syncing the models first where needed")
+    up.add_argument("service", choices=services)
+    up.add_argument("--port", type=_port, metavar="N", help="the host's port (default: 8888 or 2222, or the next free)")
+    up.add_argument("--image", metavar="REF", help="use this image in place of the one envkit builds")
+    up.add_argument("--variant", choices=("auto", "cpu", "gpu"), help="which image to build (default: auto)")
+    up.add_argument("--gpus", choices=("auto", "all", "none"), default="auto", help="GPUs to hand over (default: auto)")
+    up.add_argument("--models", choices=("strict", "warn", "off"), help="what an unproven model does (default: strict)")
+    down = verb("down", _down, "stop and remove this project's services; volumes and files stay")
+    down.add_argument("services", nargs="*", metavar="SERVICE", help="jupyter, ssh (default: all)")
+    down.add_argument("--volumes", action="store_true", help="remove the home folder's and host keys' volumes too")
+    verb("status", _status, "show this project's services")
+    logs = verb("logs", _logs, "show a service's log")
+    logs.add_argument("service", choices=services)
+    logs.add_argument("-f", "--follow", action="store_true", help="go on as it grows")
+    logs.add_argument("-n", "--tail", type=_count, metavar="N", help="the last N lines only")
+    execute = verb("exec", _exec, "run a command in a running service, as its user")
+    execute.add_argument("service", choices=services)
+    execute.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the command and its arguments")
+    build = verb("build", _build, "build the image", anywhere=True)
+    build.add_argument("target", nargs="?", choices=("cpu", "gpu"), default="cpu")
+    build.add_argument("--base", metavar="IMAGE", help="build on this image in place of the default base")
+    build.add_argument("--no-cache", action="store_true", help="build every layer anew")
+    export = verb("export", _export, "print the services in another tool's format", anywhere=True)
+    export.add_argument("format", choices=("compose",))
+
+    models = verbs.add_parser("models", help="sync and verify the models of models.yaml")
+    model_verbs = models.add_subparsers(dest="models_verb", metavar="COMMAND", required=True)
+    sync = verb("sync", _models_sync, "bring checkpoints/ to what models.yaml says", model_verbs)
+    sync.add_argument("--dry-run", action="store_true", help="fetch nothing: say what would be done, ask each source")
+    sync.add_argument("--jobs", type=_count, default=4, metavar="N", help="downloads at a time (default: 4)")
+    verb("verify", _models_verify, "hash every model in place again", model_verbs)
+    return parser
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a port, 1 to 65535, got {text!r}")
+
+
+def _count(text: str) -> int:
+    if text.isdecimal() and int(text) >= 1:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, got {text!r}")
