@@ -1,0 +1,1 @@
+"""Models: from ``models.yaml`` to ``checkpoints/``, each proven to be the right bytes before it has its name."""

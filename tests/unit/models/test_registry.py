@@ -1,0 +1,303 @@
+"""`models.yaml` → models, or every problem with its line."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from envkit.errors import InputError
+from envkit.models import document, registry
+from envkit.models.entry import KNOWN_KEYS
+from envkit.models.model import Model
+from envkit.models.sources import SOURCES
+from tests.support.project import REPOSITORY
+
+MD5 = "0123456789abcdef0123456789abcdef"
+GOOD = f"""\
+models:
+  - name: resnet
+    version: v1.0
+    source: http
+    url: https://models.example/resnet.pdparams
+    md5: {MD5}
+"""
+
+
+INSIDE = "expected a path inside the archive, from its root"
+
+
+def parse(text: str) -> registry.Registry:
+    return registry.parse(dedent(text))
+
+
+def only(text: str) -> Model:
+    (model,) = parse(text).models
+    return model
+
+
+def complaints(text: str) -> list[str]:
+    with pytest.raises(InputError) as raised:
+        parse(text)
+    return raised.value.message.splitlines()
+
+
+def changed(old: str, new: str) -> str:
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+def test_the_shapes_that_teams_use_are_read_as_they_are() -> None:
+    hub, zoo = registry.load(REPOSITORY / "examples" / "models.zoo.yaml").models
+    assert (hub.target, hub.artifact.source) == ("resnet50_imagenet_v3.3.0.pdparams", "paddlehub")
+    assert (zoo.target, zoo.artifact.source) == ("pp-yolo-tiny_v3.3.1.pdparams", "model_zoo_official")
+    assert hub.metadata["accuracy_top1"] == "76.8%"
+    assert hub.metadata["input_size"] == [3, 224, 224]
+    assert zoo.metadata["config_path"] == "configs/ppyolo/ppyolo_tiny_650e_coco.yml"
+
+
+def test_the_repositorys_own_models_come_out_of_one_wheel() -> None:
+    models = registry.load(REPOSITORY / "models.yaml").models
+    assert len({model.artifact for model in models}) == 1
+    assert all(model.is_folder and model.artifact.digests.md5 and model.artifact.digests.sha256 for model in models)
+    assert [model.target for model in models] == [
+        "ch_PP-OCRv4_det_1.4.5",
+        "ch_PP-OCRv4_rec_1.4.5",
+        "ch_ppocr_mobile_v2_cls_1.4.5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "more", "target"),
+    [
+        ("https://h/resnet.pdparams", "", "resnet_v1.0.pdparams"),
+        ("https://h/resnet.pdparams?sig=a/b.txt", "", "resnet_v1.0.pdparams"),
+        ("https://h/model_v1.5", "", "resnet_v1.0"),
+        ("https://h/", "", "resnet_v1.0"),
+        ("https://h/zoo.tar", "", "resnet_v1.0"),
+        ("https://h/zoo.TGZ", "", "resnet_v1.0"),
+        ("https://h/zoo.zip", "", "resnet_v1.0"),
+        ("https://h/zoo.tar.gz", "unpack: none", "resnet_v1.0.tar.gz"),
+        ("https://h/zoo", "unpack: tar", "resnet_v1.0"),
+        ("https://h/zoo.tar", "path: zoo/net.pdparams", "resnet_v1.0.pdparams"),
+        ("https://h/zoo.tar", "path: zoo/net.infer/", "resnet_v1.0"),
+        ("https://h/zoo.tar", "path: zoo/PP-OCRv4", "resnet_v1.0"),
+        ("https://h/zoo.tar", "path: [zoo/a.txt, zoo/b.txt]", "resnet_v1.0"),
+    ],
+)
+def test_where_a_model_lands(url: str, more: str, target: str) -> None:
+    text = changed("https://models.example/resnet.pdparams", url) + (f"    {more}\n" if more else "")
+    assert only(text).target == target
+
+
+@pytest.mark.parametrize("version", ["1.10", "1e3", "0777", "2026-11-24", "yes", '"3.3"'])
+def test_a_version_is_what_is_written(version: str) -> None:
+    assert only(changed("v1.0", version)).version == version.strip('"')
+
+
+def test_digests_may_be_in_capitals_and_all_digits() -> None:
+    assert only(changed(MD5, MD5.upper())).artifact.digests.md5 == MD5
+    assert only(changed(MD5, "1" * 32)).artifact.digests.md5 == "1" * 32
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message", "hint"),
+    [
+        ("    md5:", "    md6:", 6, "has unknown key 'md6'", "did you mean 'md5'?"),
+        ("version:", "verison:", 3, "has unknown key 'verison'", "did you mean 'version'?"),
+        ("    url:", "    URL:", 5, "has unknown key 'URL'", "did you mean 'url'?"),
+        ("    md5:", "    sha-256: x\n    md5:", 6, "has unknown key 'sha-256'", "did you mean 'sha256'?"),
+        ("    md5:", "    wieghts_ur: x\n    md5:", 6, "has unknown key 'wieghts_ur'", "did you mean 'weights_url'?"),
+        ("    md5:", f"    md5: {MD5}\n    md5:", 7, "has 'md5' twice", "the first is on line 6"),
+        ("    version: v1.0\n", "", 2, "has no version", None),
+        ("v1.0", "", 3, "has a version that is empty or not a plain value", None),
+        ("v1.0", "[1, 0]", 3, "has a version that is empty or not a plain value", None),
+        ("v1.0", "../v1", 3, "has version '../v1'", "letters, digits and . _ + - only, a letter or digit first"),
+        ("v1.0", "a" * 101, 3, "has a version of more than 100 bytes", None),
+        ("source: http", "source: htpp", 4, "has unknown source 'htpp'", "did you mean 'http'? known sources: "),
+        ("source: http", "source: ftp", 4, "has unknown source 'ftp'", "known sources: http, model_zoo_official, "),
+        ("    source: http\n", "", 2, "has no source", "known sources: "),
+        (
+            "source: http",
+            "source: paddlehub",
+            2,
+            "has no hub_url",
+            "source 'paddlehub' goes by 'hub_url', not ",
+        ),
+        ("https://models", "ftp://models", 5, "has a url that is not an http:// or https:// URL", None),
+        ("https://models.example", "https://", 5, "has a url that names no host", None),
+        ("https://models.example", "https://[", 5, "has a url that is not a URL: ", None),
+        ("resnet.pdparams", "res net", 5, "has a url that has a blank in it: write it as %20", None),
+        (MD5, MD5[1:], 6, f"has md5 {MD5[1:]!r}", "expected 32 hexadecimal digits, got 31 characters"),
+        (MD5, "x" * 32, 6, f"has md5 {'x' * 32!r}", "expected 32 hexadecimal digits, got others among them"),
+        (f"md5: {MD5}", "sha256: abc", 6, "has sha256 'abc'", "expected 64 hexadecimal digits, got 3 characters"),
+        (f"    md5: {MD5}\n", "", 2, "has neither md5 nor sha256", "without one its bytes cannot be proven"),
+        ("    md5:", "    size: 15 MB\n    md5:", 6, "has size '15 MB'", "expected a whole number of bytes"),
+        ("    md5:", "    unpack: rar\n    md5:", 6, "has unpack 'rar'", "expected one of: tar, zip, none"),
+        ("    md5:", "    path: a\n    md5:", 6, "has a path, but its artifact is no archive", "unpack: tar or zip"),
+        (
+            ".pdparams\n",
+            ".tar\n    path: ../a\n",
+            6,
+            "has path '../a'",
+            INSIDE,
+        ),
+        (
+            ".pdparams\n",
+            ".tar\n    path: /a\n",
+            6,
+            "has path '/a'",
+            INSIDE,
+        ),
+        (
+            ".pdparams\n",
+            ".tar\n    path: [a, {}]\n",
+            6,
+            "has path ''",
+            INSIDE,
+        ),
+        (".pdparams\n", ".tar\n    path: []\n", 6, "has an empty list as its path", None),
+    ],
+)
+def test_a_problem_has_its_line_and_the_next_step(
+    old: str, new: str, line: int, message: str, hint: str | None
+) -> None:
+    said = complaints(changed(old, new))
+    start = f"models.yaml:{line}: model 'resnet' {message}"
+    (found,) = [place for place, text in enumerate(said) if text.startswith(start)]
+    assert hint is None or said[found + 1].startswith(f"  {hint}")
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/passwd", ".hidden", "-rf", "a/b", "a\\b", "a b", "_x", "a\u202eb"])
+def test_a_name_cannot_leave_its_folder(name: str) -> None:
+    (first, _) = complaints(changed("name: resnet", f"name: {yaml.safe_dump(name).splitlines()[0]}"))
+    assert first.startswith("models.yaml:2: model ")
+    assert "has name" in first
+
+
+def test_a_name_may_be_of_any_script() -> None:
+    assert only(changed("name: resnet", "name: 文字检测")).target == "文字检测_v1.0.pdparams"
+
+
+@pytest.mark.parametrize("key", ["task", "input_size", "resource", "mode", "notes", "publisher", "metrics", "license"])
+def test_other_keys_are_free(key: str) -> None:
+    assert only(f"{GOOD}    {key}: {{a: [1, 2.5, true, null, .inf, 2026-01-01]}}\n").metadata == {
+        key: {"a": [1, 2.5, True, None, ".inf", "2026-01-01"]}
+    }
+
+
+def test_every_problem_is_told_at_once_in_the_order_of_the_file() -> None:
+    said = complaints(
+        """\
+        models:
+          - name: a
+            version: 1
+            source: http
+            urk: https://h/a
+            md5: short
+          - just text
+          - version: 2
+            source: pypi
+            package: name
+          - name: b
+            version: 3
+            source: pypi
+            package: b==3
+            sha256: ../
+        """
+    )
+    assert [line for line in said if line.startswith("models.yaml:")] == [
+        "models.yaml:2: model 'a' has no url",
+        "models.yaml:5: model 'a' has unknown key 'urk'",
+        "models.yaml:6: model 'a' has md5 'short'",
+        "models.yaml:7: model #2 is not a mapping",
+        "models.yaml:8: model #3 has no name",
+        "models.yaml:8: model #3 has neither md5 nor sha256",
+        "models.yaml:10: model #3 has a package that is not of the form NAME==VERSION",
+        "models.yaml:11: model 'b' has no path",
+        "models.yaml:15: model 'b' has sha256 '../'",
+    ]
+
+
+@pytest.mark.parametrize("package", ["b", "b>=1", "b==1,<2", "--index-url=x==1", "b==1 --pre", "b @ c", "b==1.*"])
+def test_a_package_is_one_exact_version(package: str) -> None:
+    text = f"models: [{{name: b, version: 1, source: pypi, path: b/, md5: {MD5}, package: {package!r}}}]"
+    assert "has a package that is not of the form NAME==VERSION" in complaints(text)[0]
+
+
+def test_a_model_may_be_there_once() -> None:
+    twice = GOOD + GOOD.partition("\n")[2]
+    assert complaints(twice) == ["models.yaml:7: model 'resnet' v1.0 is there twice", "  the first is on line 2"]
+
+
+@pytest.mark.parametrize(("name", "version"), [("a", "b_c"), ("A_B", "c")])
+def test_two_models_may_not_land_on_one_path(name: str, version: str) -> None:
+    first = changed("name: resnet", "name: a_b").replace("v1.0", "c")
+    second = changed("name: resnet", f"name: {name}").replace("v1.0", version).partition("\n")[2]
+    said = complaints(first + second)
+    assert said[0].startswith(f"models.yaml:7: model '{name}' would be checkpoints/")
+    assert said[1] == "  so does the model 'a_b' c on line 2"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "models.yaml:1: expected a mapping with a list called 'models'"),
+        ("- a", "models.yaml:1: expected a mapping with a list called 'models'"),
+        ("\nmodel: []", "models.yaml:2: has no 'models'"),
+        ("models: text", "models.yaml:1: 'models' is not a list"),
+        ("models: {a: 1}", "models.yaml:1: 'models' is not a list"),
+        ("models: []\nmodels: []", "models.yaml:2: has 'models' twice"),
+        ("models:\n  - a: b\n   c", "models.yaml:3: not valid YAML: "),
+        ("models: []\n--- \nmodels: []", "models.yaml:2: not valid YAML: "),
+        ("models: \0", "models.yaml:1: not valid YAML: "),
+        ("models:\n  - !!python/object/apply:os.system [id]", "models.yaml:2: tags (tag:yaml.org,2002:python"),
+        ("a: &a [x]\nmodels: *a", "models.yaml:2: aliases (`*name`) are not read here"),
+        ("models: " + "[" * 30 + "]" * 30, "models.yaml:1: nested more than 20 deep"),
+        ("models: [{[a]: b}]", "models.yaml:1: model #1 has no name"),
+    ],
+)
+def test_what_is_no_registry(text: str, message: str) -> None:
+    assert complaints(text)[0].startswith(message)
+
+
+def test_no_models_are_no_problem() -> None:
+    assert parse("models: []").models == ()
+    assert parse("models:\nother: 1").models == ()
+
+
+def test_python_alone_reads_as_libyaml_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (REPOSITORY / "models.yaml").read_text("utf-8")
+    quick = parse(text)
+    monkeypatch.setattr(document, "_Loader", yaml.SafeLoader)
+    assert parse(text) == quick
+    assert complaints("models:\n  - a: b\n   c")[0].startswith("models.yaml:3: not valid YAML")
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        registry.load(tmp_path / "models.yaml")
+    (tmp_path / "models.yaml").write_bytes(b"models: \xff")
+    with pytest.raises(InputError, match="not UTF-8 at byte 8"):
+        registry.load(tmp_path / "models.yaml")
+
+
+@given(st.text())
+def test_any_text_is_a_registry_or_a_problem(text: str) -> None:
+    with contextlib.suppress(InputError):
+        registry.parse(text)
+
+
+def test_the_reference_has_every_key_and_every_source() -> None:
+    page = (REPOSITORY / "docs" / "reference" / "models-yaml.md").read_text("utf-8")
+    keys, sources = (page.partition(f"## {title}\n")[2].partition("\n## ")[0] for title in ("Keys", "Sources"))
+    first_cells = re.findall(r"^\| (`.*?) \|", keys, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", " ".join(first_cells))) == set(KNOWN_KEYS)
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", sources, re.MULTILINE)
+    assert dict(rows) == {name: source.key for name, source in SOURCES.items()}
