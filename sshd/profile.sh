@@ -1,0 +1,7 @@
+#!/bin/sh
+# Installed as /etc/profile.d/envkit.sh. /etc/profile has just reset PATH: a login shell gets the session's environment
+# back, whether it came by SSH, by JupyterLab's terminal or by `docker exec`.
+if [ -r /run/envkit/environment ]; then
+  # shellcheck disable=SC1091  # written at the container's start
+  . /run/envkit/environment
+fi
