@@ -1,0 +1,167 @@
+"""The only module that talks to a Docker engine (``build.py`` drives ``docker buildx``, which the SDK has not)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from envkit.errors import EngineError
+from envkit.launch.identity import LABEL_PROJECT, LABEL_SERVICE, VOLUME_KINDS, Identity
+from envkit.launch.spec import EnvironmentSpec, Service
+from envkit.result import Report
+from envkit.settings import Settings
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+STOP_SECONDS = 10
+
+
+def connect() -> DockerClient:
+    """A client of the engine that ``DOCKER_HOST`` or the default socket leads to, after it has answered.
+
+    Raises:
+        EngineError: none answers there.
+    """
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        client = docker.from_env()
+        client.ping()
+    except DockerException as error:
+        hint = "in a checkout of envkit, `make up` installs or starts one; else see docs/how-to/install-engine.md"
+        raise EngineError(f"no Docker engine answers: {_cause(error)}", hint=hint) from error
+    return client
+
+
+def find(client: DockerClient, identity: Identity, service: Service | None = None) -> list[Container]:
+    """The project's containers, running or not; those of one service if it is named."""
+    labels = [f"{LABEL_PROJECT}={identity.path}"]
+    if service:
+        labels.append(f"{LABEL_SERVICE}={service}")
+    with explained("list containers"):
+        return client.containers.list(all=True, filters={"label": labels})
+
+
+def require(client: DockerClient, settings: Settings, service: Service) -> Container:
+    """The project's container of ``service``.
+
+    Raises:
+        EngineError: there is none.
+    """
+    found = find(client, Identity.of(settings.project), service)
+    if not found:
+        raise EngineError(f"{settings.project}: no {service} service here", hint=f"start it: envkit up {service}")
+    return found[0]
+
+
+def image_id(client: DockerClient, reference: str, report: Report) -> str:
+    """The id of the image that ``reference`` names here now; pulled first if there is none.
+
+    Raises:
+        EngineError: it is neither here nor to be had.
+    """
+    from docker.errors import ImageNotFound
+
+    with explained(f"look {reference} up"):
+        try:
+            return str(client.images.get(reference).id)
+        except ImageNotFound:
+            report(f"{reference}: not here, pulling it")
+    # The command shows its own progress; the SDK would leave drawing it to us.
+    pulled = subprocess.run(["docker", "pull", reference], stdout=sys.stderr, check=False)
+    if pulled.returncode != 0:
+        raise EngineError(f"{reference}: not here, and it could not be pulled", hint="the engine's reason is above")
+    with explained(f"look {reference} up"):
+        return str(client.images.get(reference).id)
+
+
+def create(client: DockerClient, spec: EnvironmentSpec) -> Container:
+    """Make the container of ``spec``, not yet started."""
+    from envkit.launch.render.docker_api import create_arguments
+
+    with explained(f"create {spec.name}"):
+        return client.containers.create(**create_arguments(spec))
+
+
+def start(container: Container) -> None:
+    """Start it. One that cannot be started (its port was taken meanwhile) is removed: it would only be in the way."""
+    try:
+        with explained(f"start {container.name}"):
+            container.start()
+    except EngineError:
+        with explained(f"remove {container.name}"):
+            container.remove()
+        raise
+
+
+def remove(container: Container) -> None:
+    """Stop it, giving the service its time to end, and remove it; named volumes stay."""
+    with explained(f"remove {container.name}"):
+        container.stop(timeout=STOP_SECONDS)
+        container.remove()
+
+
+def remove_volumes(client: DockerClient, identity: Identity) -> list[str]:
+    """Remove the project's named volumes; returns the names of those there were."""
+    from docker.errors import NotFound
+
+    removed = []
+    for name in map(identity.volume, VOLUME_KINDS):
+        with explained(f"remove volume {name}"):
+            try:
+                client.volumes.get(name).remove()
+            except NotFound:
+                continue
+        removed.append(name)
+    return removed
+
+
+def read_file(container: Container, path: str) -> str:
+    """The text of a file in a running container."""
+    with explained(f"read {path} in {container.name}"):
+        code, output = container.exec_run(["cat", path], user="0")
+    assert isinstance(output, bytes)  # it is an iterator only where a stream was asked for
+    text = output.decode(errors="replace")
+    if code != 0:
+        raise EngineError(f"cannot read {path} in {container.name}: {text.strip()}")
+    return text
+
+
+def run_in(container: Container, user: str, argv: tuple[str, ...]) -> int:
+    """Run a command in a running container with this terminal's input and output; returns its exit code."""
+    terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
+    command = ["docker", "exec", "--interactive", *terminal, "--user", user, str(container.name), *argv]
+    try:
+        return subprocess.run(command, check=False).returncode
+    except FileNotFoundError as error:
+        raise EngineError("no `docker` command here", hint="install the Docker client (Debian: docker-cli)") from error
+
+
+def gpu_runtime(client: DockerClient) -> bool:
+    """Whether the engine can hand NVIDIA GPUs to a container: its runtime is registered, or a CDI device is."""
+    with explained("ask the engine what it is"):
+        info = client.info()
+    devices = info.get("DiscoveredDevices") or []
+    return "nvidia" in (info.get("Runtimes") or {}) or any("nvidia.com/gpu" in str(device) for device in devices)
+
+
+@contextmanager
+def explained(action: str) -> Iterator[None]:
+    """Turn what the engine or the line to it objects to, during ``action``, into an `EngineError`."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except (DockerException, RequestException) as error:
+        raise EngineError(f"the engine would not {action}: {_cause(error)}") from error
+
+
+def _cause(error: Exception) -> str:
+    return str(getattr(error, "explanation", None) or error)

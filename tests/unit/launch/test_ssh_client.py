@@ -1,0 +1,59 @@
+"""The client's side of SSH: whose keys, and a Host block that OpenSSH itself reads as meant."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from envkit.launch import ssh_client
+from envkit.settings import Owner, Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    me = Owner(os.geteuid(), os.getegid())
+    (tmp_path / "my project").mkdir()
+    return Settings(
+        project=tmp_path / "my project", owner=me, caller=me, home=tmp_path / "home", state=tmp_path / "the state"
+    )
+
+
+def keygen(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+    return path.with_suffix(".pub").read_text()
+
+
+def test_the_users_own_public_keys_are_taken(settings: Settings) -> None:
+    first, second = keygen(settings.home / ".ssh" / "a"), keygen(settings.home / ".ssh" / "b")
+    (settings.home / ".ssh" / "note.pub").write_text("not a key\n")
+    assert ssh_client.keys(settings) == ssh_client.Keys(first + second, None)
+
+
+def test_with_no_key_one_is_made_once(settings: Settings) -> None:
+    made = ssh_client.keys(settings)
+    assert made.identity is not None
+    assert made.identity.stat().st_mode & 0o777 == 0o600
+    assert ssh_client.keys(settings) == made
+
+
+def test_openssh_reads_the_host_block_as_meant(settings: Settings, tmp_path: Path) -> None:
+    host_key = keygen(tmp_path / "host")
+    config = ssh_client.write_config(settings, 2345, "paddle", host_key, tmp_path / "id")
+    (host,) = [line.split()[1] for line in next(config.parent.rglob("ssh/config")).read_text().splitlines()[:1]]
+    shown = subprocess.run(["ssh", "-G", "-F", str(config), host], capture_output=True, text=True, check=True).stdout
+    said = dict(line.split(" ", 1) for line in shown.splitlines() if " " in line)
+    assert (said["hostname"], said["port"], said["user"]) == ("127.0.0.1", "2345", "paddle")
+    assert said["stricthostkeychecking"] == "true"
+    assert Path(said["userknownhostsfile"]).read_text().split()[:2] == [host, "ssh-ed25519"]
+
+
+def test_a_removed_block_is_gone_for_openssh(settings: Settings, tmp_path: Path) -> None:
+    config = ssh_client.write_config(settings, 2345, "paddle", keygen(tmp_path / "host"), None)
+    ssh_client.remove_config(settings)
+    shown = subprocess.run(["ssh", "-G", "-F", str(config), "x.envkit"], capture_output=True, text=True, check=True)
+    assert "port 2345" not in shown.stdout
