@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# What the tests use beside Python packages: a Chromium to drive, OpenSSH's client to connect with.
+set -Eeuo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+# Command and the package that has it. chromium brings fonts along.
+readonly TOOLS=(chromium:chromium git:git ssh:openssh-client ssh-keygen:openssh-client sftp:openssh-client)
+
+main() {
+  local -a packages
+  mapfile -t packages < <(missing_packages)
+  if [[ $(distribution) == ubuntu* && " ${packages[*]} " == *" chromium "* ]]; then
+    get_own_chromium
+    mapfile -t packages < <(missing_packages | sed '/^chromium$/d')
+  fi
+  ((${#packages[@]})) || return 0
+  can_install || unmet "the tests need commands that are not installed here" \
+    "  install these, or what your distribution calls them: ${packages[*]}"
+  apt_install "the tests use them" "${packages[@]}"
+}
+
+missing_packages() {
+  local tool
+  for tool in "${TOOLS[@]}"; do
+    command -v "${tool%%:*}" >/dev/null || echo "${tool#*:}"
+  done | sort -u
+}
+
+# Ubuntu's Chromium is a snap, which sees neither the /tmp that it is driven through nor a container's home folder.
+get_own_chromium() {
+  local playwright
+  playwright=$(project_root)/.venv/bin/playwright
+  ! has_own_chromium || return 0
+  can_install || unmet "the tests need a Chromium" "  fetch one: sudo $playwright install-deps chromium && $playwright install chromium"
+  step "Fetching Playwright's own Chromium for the tests" "$playwright" install --with-deps chromium
+}
+
+has_own_chromium() {
+  "$(project_root)/.venv/bin/python" -c '
+import os, sys
+from playwright.sync_api import sync_playwright
+with sync_playwright() as playwright:
+    sys.exit(not os.access(playwright.chromium.executable_path, os.X_OK))'
+}
+
+[[ ${BASH_SOURCE[0]} != "$0" ]] || main "$@"
