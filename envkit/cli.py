@@ -29,24 +29,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Defaults of the flags that may stand before or after the verb: set by a parser, the inner one's would win.
     arguments = _parser().parse_args(argv, argparse.Namespace(project=None, json=False))
     try:
-        result = _run(arguments)
+        return _show(_run(arguments), arguments.json)
     except EnvkitError as error:
         if arguments.json:
             _print_json({"error": error.message, "hint": error.hint, "exit_code": error.exit_code})
-        print(f"envkit: {error}", file=sys.stderr)
+        print(error, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("envkit: interrupted", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader (`| head`) went away: nothing is wrong, and nothing more may be written at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    if arguments.json:
+
+
+def _show(result: Result, as_json: bool) -> int:
+    if as_json:
         _print_json(result.data)
     else:
         for line in result.lines:
             print(line)
+    # What waits in the buffer could meet a closed pipe at exit, where nobody catches it.
+    sys.stdout.flush()
     return result.exit_code
 
 

@@ -60,11 +60,11 @@ delegate_cgroups() {
 }
 
 wait_for_engine() {
-  local second
-  for ((second = 0; second < START_SECONDS; second++)); do
+  local began=$SECONDS said=0
+  while ((SECONDS - began < START_SECONDS)); do
     ! engine_answers || return 0
-    has_systemd || is_running "$ENGINE_RUN/docker.pid" dockerd || ((second < 5)) || break
-    ((second % 15 != 14)) || say "  ... waiting for the engine to answer, $((second + 1)) s"
+    has_systemd || is_running "$ENGINE_RUN/docker.pid" dockerd || ((SECONDS - began < 5)) || break
+    ((SECONDS - began < said + 15)) || { said=$((SECONDS - began)) && say "  ... waiting for the engine to answer, $said s"; }
     sleep 1
   done
   has_systemd || tail -n 15 "$ENGINE_LOG" | sed 's/^/  | /' >&2

@@ -51,7 +51,7 @@ chosen_elsewhere() {
     echo "DOCKER_HOST=$DOCKER_HOST"
     return
   fi
-  context=$(docker context show 2>/dev/null) || return 1
+  context=$(docker context inspect --format '{{.Name}}' 2>/dev/null) || return 1
   [[ $context != default ]] || return 1
   echo "docker context $context"
 }

@@ -25,6 +25,7 @@ step() (
   local text=$1 log status=0
   shift
   log=$(mktemp)
+  if [[ -t 2 ]]; then printf '%s' "$text" >&2; else say "$text"; fi
   clock "$text" &
   trap 'kill $! 2>/dev/null || true; rm -f "$log"' EXIT
   "$@" >"$log" 2>&1 </dev/null || status=$?
@@ -34,18 +35,17 @@ step() (
   unmet "${text#"${text%%[^ ]*}"}: failed with exit code $status; what it said last is above"
 )
 
-# TEXT: a line at once, then the seconds: in place on a terminal, every quarter of a minute in a log.
+# TEXT: the seconds, in place on a terminal, every quarter of a minute in a log.
 clock() {
   local text=$1 seconds=0
-  [[ -t 2 ]] || say "$text"
   while kill -0 "$$" 2>/dev/null; do
-    if [[ -t 2 ]]; then
-      printf '\r%s (%s s) ' "$text" "$seconds" >&2
-    elif ((seconds > 0 && seconds % 15 == 0)); then
-      say "  ... $seconds s"
-    fi
     sleep 1 >/dev/null 2>&1 # an orphan for its last second: it must not hold a reader's pipe
     seconds=$((seconds + 1))
+    if [[ -t 2 ]]; then
+      printf '\r%s (%s s) ' "$text" "$seconds" >&2
+    elif ((seconds % 15 == 0)); then
+      say "  ... $seconds s"
+    fi
   done
 }
 

@@ -72,7 +72,7 @@ def _arguments(variant: Variant, base: str) -> list[str]:
 
 def _builder() -> list[str]:
     """The engine's own: another, if one is in use, does not see the images that are only here."""
-    shown = bases.docker("context", "show")
+    shown = bases.docker("context", "inspect", "--format", "{{.Name}}")
     return ["--builder", shown.stdout.strip() if shown.returncode == 0 else "default"]
 
 

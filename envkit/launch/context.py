@@ -42,14 +42,14 @@ _MTIME = 1_577_836_800  # 2020-01-01T00:00:00Z
 
 @dataclass(frozen=True)
 class ContextFile:
-    """One file of the context: its ``name`` there, where its bytes are, and its permission bits."""
+    """One file of the context: its ``name`` there, and where its bytes are."""
 
     name: str
     source: Path
 
     @property
     def mode(self) -> int:
-        """By what the file says it is: neither an umask nor the wheel's installer has a say."""
+        """The permission bits, by what the file says it is: neither an umask nor the wheel's installer has a say."""
         with self.source.open("rb") as stream:
             return 0o755 if stream.read(2) == b"#!" else 0o644
 

@@ -77,3 +77,18 @@ def test_help_imports_nothing_heavy(folder: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=True)
     assert done.stderr.strip() == ""
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_a_reader_that_goes_away_is_no_error(folder: Path, as_json: tuple[str, ...]) -> None:
+    envkit = f"{sys.executable} -m envkit {' '.join(('export', 'compose', *as_json))}"
+    done = subprocess.run(["bash", "-c", f"{envkit} | true"], cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+def test_a_registry_s_problem_begins_with_its_place(folder: Path) -> None:
+    (folder / "models.yaml").write_text("models:\n- name: a\n  verison: 1\n")
+    done = run("models", "sync", cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("models.yaml:2: model 'a'")
+    assert "did you mean 'version'?" in done.stderr

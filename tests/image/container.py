@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-# What each kind of project needs of root's rights, found by trial (docs/reference/image.md).
+# What each case needs of root's rights, found by trial (docs/reference/image.md).
 CAPABILITIES = ("CHOWN", "SETGID", "SETUID")
-ROOT_CAPABILITIES = (*CAPABILITIES, "AUDIT_WRITE", "DAC_OVERRIDE", "FOWNER", "SYS_CHROOT")
+ROOT_SSH = ("AUDIT_WRITE", "SETGID", "SETUID", "SYS_CHROOT")
+ROOT_PACKAGES = (*CAPABILITIES, "DAC_OVERRIDE", "FOWNER")
 
 ENTRYPOINT = "/opt/envkit/entrypoint.sh"
 

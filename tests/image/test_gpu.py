@@ -1,7 +1,7 @@
 """The GPU target's layers, without its base of 19 GB and without a GPU.
 
-They are built on a stand-in with the same layout (a system Python that has Paddle in dist-packages), and on a plain base
-with an index of Paddle's that serves a stand-in of a wheel.
+They are built on a stand-in with the same layout (a system Python that has Paddle in dist-packages), and on a plain
+base with an index of Paddle's that serves a stand-in of a wheel.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.image.container import ROOT_CAPABILITIES, Box, Boxes
+from tests.image.container import ROOT_PACKAGES, Box, Boxes
 from tests.support.model_server import wheel
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def test_the_hosts_certificates_are_in_no_layer(engine: DockerClient, cpu_image:
     # A bundle that came from outside would be somewhere as a whole; the base's own is another one, or was there before.
     size = bundle.stat().st_size
     command = ("find", "/", "-xdev", "-size", f"{size}c", "-not", "-path", "/etc/ssl/certs/*")
-    assert said(boxes.start(*command, project=boxes.folder(0), capabilities=ROOT_CAPABILITIES)) == ""
+    assert said(boxes.start(*command, project=boxes.folder(0), capabilities=ROOT_PACKAGES)) == ""
 
 
 def test_the_hosts_certificates_and_pip_settings_reach_every_program(boxes: Boxes) -> None:
@@ -109,7 +109,7 @@ def test_its_size_by_layer_group(engine: DockerClient, cpu_image: str, capsys: p
     groups = {
         "Debian packages for Python": "install.sh apt ca-certificates",
         "PaddlePaddle": "paddle-cpu.txt",
-        "Debian packages": "install.sh apt curl",
+        "Debian packages": "install.sh apt ccache",
         "Paddle's environment": "paddle-common.txt",
         "JupyterLab": "jupyter.txt",
         "envkit's environment": "envkit.txt",

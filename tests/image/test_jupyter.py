@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.image.container import ROOT_CAPABILITIES, Box, Boxes
+from tests.image.container import Box, Boxes
 from tests.support.model_server import wheel
 from tests.support.project import USER
 from tests.support.wait import until
@@ -157,7 +157,7 @@ def test_a_package_that_breaks_jupyter_does_not_break_the_server(boxes: Boxes, o
     broken = b"raise ImportError('broken')"
     names = ("traitlets", "jupyter_server", "tornado")
     wheels = {f"{name}-99-py3-none-any.whl": wheel(name, "99", {f"{name}/__init__.py": broken}) for name in names}
-    box = boxes.start("jupyter", project=boxes.folder(owner, files=wheels), capabilities=ROOT_CAPABILITIES)
+    box = boxes.start("jupyter", project=boxes.folder(owner, files=wheels))
     box.answering()
     install = "pip install --no-index --no-deps *.whl && ! python -c 'import traitlets'"
     box.run("bash", "-c", install, user=str(owner))

@@ -9,14 +9,12 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.image.container import ROOT_CAPABILITIES, Box, Boxes
+from tests.image.container import ROOT_SSH, Box, Boxes
 from tests.support.project import USER
-
-# What sshd's own log calls an error, but is only a client that went away (the health check of Docker's proxy).
-GONE = "kex_exchange_identification"
 
 
 @pytest.fixture
@@ -33,13 +31,12 @@ def public(key: Path) -> str:
     return key.with_suffix(".pub").read_text("utf-8")
 
 
-def start(boxes: Boxes, key: Path, owner: int = USER, **options: object) -> Box:
+def start(boxes: Boxes, key: Path, owner: int = USER, volumes: Mapping[str, str] | None = None, **options: Any) -> Box:
     secrets = boxes.folder(owner, files={"authorized_keys": public(key)})
-    volumes = {str(secrets): "/run/secrets:ro", **options.pop("volumes", {})}  # type: ignore[dict-item]
-    capabilities = ROOT_CAPABILITIES if owner == 0 else None
-    if capabilities:
-        options["capabilities"] = capabilities
-    return boxes.start("ssh", project=boxes.folder(owner), volumes=volumes, **options).answering()  # type: ignore[arg-type]
+    if owner == 0:
+        options["capabilities"] = ROOT_SSH
+    mounts = {str(secrets): "/run/secrets:ro", **(volumes or {})}
+    return boxes.start("ssh", project=boxes.folder(owner), volumes=mounts, **options).answering()
 
 
 def client(box: Box, key: Path, *arguments: str, program: str = "ssh") -> list[str]:
@@ -51,16 +48,10 @@ def client(box: Box, key: Path, *arguments: str, program: str = "ssh") -> list[s
     ]
 
 
-def call(box: Box, key: Path, *arguments: str, code: int = 0, **options: str) -> str:
-    program = options.pop("program", "ssh")
-    done = subprocess.run(
-        client(box, key, *arguments, program=program),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        input=options.get("input"),
-    )
+def call(box: Box, key: Path, *arguments: str, code: int = 0, program: str = "ssh", said: str | None = None) -> str:
+    """Run a client to its end with ``said`` as its input; what it printed."""
+    command = client(box, key, *arguments, program=program)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, input=said)
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr
 
@@ -70,10 +61,10 @@ def test_commands_logins_and_sftp_work_for_the_owner(boxes: Boxes, key: Path, ow
     box = start(boxes, key, owner)
     user = "root" if owner == 0 else "paddle"
     assert call(box, key, f"{user}@HOST", "id -u").strip() == str(owner)
-    assert "/dev/pts/" in call(box, key, "-tt", f"{user}@HOST", input="tty; exit\n")
+    assert "/dev/pts/" in call(box, key, "-tt", f"{user}@HOST", said="tty; exit\n")
     (tmp_path / "sent").write_text("bytes")
     batch = f"put {tmp_path}/sent /workspace/sent\n"
-    call(box, key, "-b", "-", f"{user}@HOST", program="sftp", input=batch)
+    call(box, key, "-b", "-", f"{user}@HOST", program="sftp", said=batch)
     assert box.run("stat", "-c", "%u", "/workspace/sent", user=str(owner)).strip() == str(owner)
 
 

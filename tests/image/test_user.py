@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.container import ROOT_CAPABILITIES, Boxes
+from tests.image.container import ROOT_PACKAGES, Boxes
 from tests.support.project import USER
 
 
@@ -98,8 +98,12 @@ def test_ssh_in_a_container_told_its_user_says_what_to_do_instead(boxes: Boxes) 
 def test_root_can_install_packages_in_its_own_project(boxes: Boxes) -> None:
     # dpkg and apt give files away, and write where another user's are.
     script = "mkdir -m 700 /tmp/d && chown 1234 /tmp/d && touch /tmp/d/x && chmod 755 /tmp/d"
-    box = boxes.start("bash", "-c", script, project=boxes.folder(0), capabilities=ROOT_CAPABILITIES)
+    box = boxes.start("bash", "-c", script, project=boxes.folder(0), capabilities=ROOT_PACKAGES)
     assert box.wait() == 0, box.log
+
+
+def test_jupyter_in_a_project_of_roots_needs_no_rights(boxes: Boxes) -> None:
+    boxes.start("jupyter", project=boxes.folder(0), capabilities=()).answering()
 
 
 def test_a_stopped_container_starts_again(boxes: Boxes) -> None:

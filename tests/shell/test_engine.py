@@ -88,7 +88,7 @@ def test_an_engine_that_was_chosen_elsewhere_gets_no_other_beside_it(machine: Ma
 
 
 def test_a_docker_context_that_does_not_answer_is_named(machine: Machine) -> None:
-    machine.install("docker", '[ "$1 $2" = "context show" ] && echo rootless')
+    machine.install("docker", '[ "$1 $2" = "context inspect" ] && echo rootless')
     done = machine.engine_sh(BOOKWORM)
     assert done.returncode == 4
     assert done.stderr.startswith("docker context rootless does not answer\n")

@@ -94,21 +94,65 @@ def test_what_was_published_takes_no_room_twice(server: ModelServer, project: Mo
     )
     with syncing(project, "-m envkit models sync --jobs 1") as process:
         assert slow.paused.wait(30)
-        assert len([path for path in project.leftovers() if path.is_file()]) == 1
+        found = until(lambda: [path for path in project.leftovers() if path.is_file()], "the second file is begun")
+        assert len(found) == 1
         slow.go_on.set()
         assert process.wait(30) == 0
 
 
 def test_ctrl_c_leaves_nothing_half_done(server: ModelServer, project: ModelProject) -> None:
     url = server.serve("/file.bin", slow := Answer(BODY, pause_at=3 << 20))
-    project.declare(entry("file", url, BODY))
-    with syncing(project) as process:
+    project.declare(entry("file", url, BODY), entry("next", server.serve("/next.bin", BODY), BODY))
+    with syncing(project, "-m envkit models sync --jobs 1") as process:
         assert slow.paused.wait(30)
         process.send_signal(signal.SIGINT)
         slow.go_on.set()
         assert process.wait(30) == 130
+    assert server.count("GET", "/next.bin") == 0
     assert project.listing() == {}
     assert project.leftovers() == []
+
+
+def test_artifacts_are_fetched_side_by_side(server: ModelServer, project: ModelProject) -> None:
+    slow = {f"/{name}.bin": Answer(BODY, pause_at=10) for name in "abc"}
+    project.declare(*(entry(path[1], server.serve(path, answer), BODY) for path, answer in slow.items()))
+    with syncing(project, "-m envkit models sync --jobs 3") as process:
+        for answer in slow.values():
+            assert answer.paused.wait(30)
+        for answer in slow.values():
+            answer.go_on.set()
+        assert process.wait(30) == 0
+    assert set(project.listing()) == {"a_v1.bin", "b_v1.bin", "c_v1.bin"}
+
+
+def test_a_folder_that_cannot_be_replaced_is_put_back(project: ModelProject) -> None:
+    target = project.checkpoints / "folder_v1"
+    with workspace.opened(Store(project.path), project.owner) as opened:
+        target.mkdir()
+        (target / "a").write_bytes(b"old")
+        with pytest.raises(FileNotFoundError):
+            opened._swap_in(opened.fresh(), target)
+        assert (target / "a").read_bytes() == b"old"
+
+
+def test_a_sync_that_publishes_in_the_same_moment_is_no_failure(
+    project: ModelProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, replace, rivals = project.checkpoints / "folder_v1", Path.replace, ["one", "two"]
+
+    def late(self: Path, place: Path) -> Path:
+        if rivals:
+            place.mkdir()
+            (place / rivals.pop()).touch()
+        return replace(self, place)
+
+    with workspace.opened(Store(project.path), project.owner) as opened:
+        staged = opened.fresh()
+        staged.mkdir()
+        (staged / "ours").touch()
+        monkeypatch.setattr(Path, "replace", late)
+        opened._swap_in(staged, target)
+    assert [path.name for path in target.iterdir()] == ["ours"]
 
 
 def test_what_a_living_sync_is_at_is_not_cleared_away(project: ModelProject) -> None:
