@@ -110,6 +110,7 @@ ENTRYPOINT ["/opt/envkit/entrypoint.sh"]
 CMD ["jupyter"]
 COPY sshd/profile.sh /etc/profile.d/envkit.sh
 COPY sshd /opt/envkit/sshd
+COPY jupyter/overrides.json /opt/jupyter/share/jupyter/lab/settings/overrides.json
 COPY jupyter /opt/envkit/jupyter
 COPY entrypoint.sh /opt/envkit/entrypoint.sh
 COPY envkit /opt/envkit/lib/envkit

@@ -86,7 +86,7 @@ owner_gid() {
 
 # check_id NAME VALUE
 check_id() {
-  [[ $2 =~ ^[0-9]{1,10}$ ]] || die $EX_INPUT "$1 is '$2'" "expected a number, as \`id -u\` and \`id -g\` print it"
+  [[ $2 =~ ^(0|[1-9][0-9]{0,9})$ ]] || die $EX_INPUT "$1 is '$2'" "expected a number, as \`id -u\` and \`id -g\` print it"
 }
 
 # add_user UID GID: the user `paddle`. Its entry comes first, so that it gives UID its name and home even where the
@@ -127,14 +127,17 @@ become() {
 # --- as the user ---------------------------------------------------------------------------------------------------
 
 run_as_user() {
-  local service=${1:-jupyter}
+  if (($# == 0)); then set -- jupyter; fi
   settle_in
   run_hooks "$workspace/.envkit/start.d"
-  case $service in
+  case $1 in
     jupyter) start_service "$lib/jupyter/start.sh" "$@" ;;
     ssh) start_service "$lib/sshd/start.sh" "$@" ;;
     sync) run_command envkit --project "$workspace" models sync "${@:2}" ;;
-    *) sync_models && run_command "$@" ;;
+    *)
+      sync_models
+      run_command "$@"
+      ;;
   esac
 }
 

@@ -27,7 +27,8 @@ c.KernelManager.transport_encryption = "auto"  # other processes in the containe
 # `docker stop` waits for the kernels, and a busy one does not listen: two waits of half this many seconds.
 c.KernelManager.shutdown_wait_time = 1.0
 
-# The server's environment belongs to the image, and nothing is asked of the network.
+# The server's environment belongs to the image, and nothing is asked of the network (nor whether it may be:
+# overrides.json).
 c.LabApp.extension_manager = "readonly"
 c.LabApp.news_url = None
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"

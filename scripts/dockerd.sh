@@ -5,6 +5,15 @@ readonly ENGINE_RUN=${ENGINE_RUN:-/var/run}
 readonly ENGINE_LOG=${ENGINE_LOG:-/var/log/dockerd.log}
 readonly START_SECONDS=60
 
+# Runs a command in a mount namespace whose root is the chroot's. runc's exec enters a container by its namespaces and
+# takes their root over: where that is another system's, `docker exec` and health checks would run there, on its files.
+# shellcheck disable=SC2016 # the inner shells' variables
+readonly -a WITH_OWN_ROOT=(
+  unshare --mount --propagation slave nsenter --mount=/proc/self/ns/mnt --wd=/
+  sh -ec 'mount --rbind . . && cd "$PWD"; mkdir -p run/outer-root; pivot_root . run/outer-root; exec chroot . "$@"' sh
+  sh -ec 'umount -l /run/outer-root; exec "$@"' sh
+)
+
 has_systemd() { [[ -d /run/systemd/system ]]; } # sd_booted(3)
 
 start_engine() {
@@ -23,7 +32,15 @@ start_by_hand() {
   say "Starting dockerd by hand, since no service manager runs here (log: $ENGINE_LOG)"
   remove_stale
   delegate_cgroups
-  (cd / && setsid --fork dockerd >>"$ENGINE_LOG" 2>&1 </dev/null)
+  local -a launch=()
+  ! in_chroot || launch=("${WITH_OWN_ROOT[@]}")
+  (cd / && setsid --fork "${launch[@]}" dockerd >>"$ENGINE_LOG" 2>&1 </dev/null)
+}
+
+# Is / not the root of the mount namespace? (Who may not enter it cannot start an engine either.)
+in_chroot() {
+  local namespace
+  namespace=$(nsenter --mount=/proc/self/ns/mnt stat -c %d:%i / 2>/dev/null) && [[ $namespace != "$(stat -c %d:%i /)" ]]
 }
 
 # A dockerd that was killed leaves files which the next one takes for a sign of life: it refuses to start when the

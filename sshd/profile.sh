@@ -5,3 +5,7 @@ if [ -r /run/envkit/environment ]; then
   # shellcheck disable=SC1091  # written at the container's start
   . /run/envkit/environment
 fi
+# A person who logs in wants the project; a program (scp, an editor) counts on the home folder.
+case $- in
+  *i*) [ "$PWD" != "$HOME" ] || cd /workspace || true ;;
+esac

@@ -34,7 +34,15 @@ make_host_keys() {
 own_config() {
   echo "AllowUsers $1"
   if ((EUID == 0)); then echo "PermitRootLogin prohibit-password"; fi
+  # From 9.8 on OpenSSH shuts out an address that connects without logging in. Here every client has the same one, the
+  # engine's, and the health check is such a client. Older ones do not know the option.
+  if knows PerSourcePenalties no; then echo "PerSourcePenalties no"; fi
   set_env
+}
+
+# knows OPTION VALUE: whether this OpenSSH has the option.
+knows() {
+  /usr/sbin/sshd -T -f /dev/null -h "$host_keys/ssh_host_ed25519_key" -o "$1=$2" >/dev/null 2>&1
 }
 
 # sshd gives a session none of the container's environment: one SetEnv line, which is all it reads, does.

@@ -109,7 +109,7 @@ def _ssh(settings: Settings, spec: EnvironmentSpec, container: Container, keys: 
     port = spec.ports[0].host_port
     host = identity.Identity.of(settings.project).ssh_host
     user = "root" if settings.owner.is_root else "paddle"
-    host_key = engine.read_file(container, f"{plan.HOST_KEYS}/ssh_host_ed25519_key.pub")
+    host_key = engine.read_file(container, f"{plan.HOST_KEYS}/ssh_host_ed25519_key.pub", settings.owner)
     config = ssh_client.write_config(settings, port, user, host_key, keys.identity)
     data = {
         "service": "ssh",

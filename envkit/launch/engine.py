@@ -12,7 +12,7 @@ from envkit.errors import EngineError
 from envkit.launch.identity import LABEL_PROJECT, LABEL_SERVICE, VOLUME_KINDS, Identity
 from envkit.launch.spec import EnvironmentSpec, Service
 from envkit.result import Report
-from envkit.settings import Settings
+from envkit.settings import Owner, Settings
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -122,10 +122,10 @@ def remove_volumes(client: DockerClient, identity: Identity) -> list[str]:
     return removed
 
 
-def read_file(container: Container, path: str) -> str:
-    """The text of a file in a running container."""
+def read_file(container: Container, path: str, owner: Owner) -> str:
+    """The text of a file in a running container, read as the user ``owner`` (its root may read no user's folder)."""
     with explained(f"read {path} in {container.name}"):
-        code, output = container.exec_run(["cat", path], user="0")
+        code, output = container.exec_run(["cat", path], user=f"{owner.uid}:{owner.gid}")
     assert isinstance(output, bytes)  # it is an iterator only where a stream was asked for
     text = output.decode(errors="replace")
     if code != 0:
@@ -133,10 +133,13 @@ def read_file(container: Container, path: str) -> str:
     return text
 
 
-def run_in(container: Container, user: str, argv: tuple[str, ...]) -> int:
-    """Run a command in a running container with this terminal's input and output; returns its exit code."""
+def run_in(container: Container, settings: Settings, argv: tuple[str, ...]) -> int:
+    """Run a command in a running container as its user, on this terminal's input and output; returns its exit code."""
+    user = f"{settings.owner.uid}:{settings.owner.gid}"
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
-    command = ["docker", "exec", "--interactive", *terminal, "--user", user, str(container.name), *argv]
+    # By name alone, so that no process list shows a proxy's password; the command takes the value from its environment.
+    proxies = [word for name, _ in settings.proxies for word in ("--env", name)]
+    command = ["docker", "exec", "--interactive", *terminal, *proxies, "--user", user, str(container.name), *argv]
     try:
         return subprocess.run(command, check=False).returncode
     except FileNotFoundError as error:

@@ -22,11 +22,11 @@ PROXIES = "proxy.env"
 LOOPBACK = "127.0.0.1"
 _CA_VARIABLES = ("CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
-# What root needs to prepare the container before it drops to the user: own the home folder, read 0600 secrets, switch.
-_PREPARE = ("CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID")
-# What an sshd that stays root needs besides (a project that root owns): its privilege separation chroots, and a login
-# with a terminal is written to the audit log, or refused.
-_ROOT_SSHD = ("AUDIT_WRITE", "SYS_CHROOT")
+# What root needs before it becomes the user: own the home folder, switch. No process of the user's keeps any.
+_PREPARE = ("CHOWN", "SETGID", "SETUID")
+# What a user who stays root (a project that root owns) needs besides: sshd's privilege separation chroots, and a login
+# with a terminal is written to the audit log, or refused; apt wants its way with files of other users.
+_STAY_ROOT = ("AUDIT_WRITE", "DAC_OVERRIDE", "FOWNER", "SYS_CHROOT")
 
 _GIB = 1 << 30
 
@@ -56,7 +56,7 @@ def plan(service: Service, settings: Settings, facts: Facts) -> EnvironmentSpec:
         mounts=_mounts(service, settings, facts, identity),
         ports=(Port(LOOPBACK, facts.host_port, CONTAINER_PORT[service]),),
         labels=((LABEL_PROJECT, str(identity.path)), (LABEL_SERVICE, service)),
-        cap_add=tuple(sorted((*_PREPARE, *(_ROOT_SSHD if settings.owner.is_root else ())))),
+        cap_add=tuple(sorted((*_PREPARE, *(_STAY_ROOT if settings.owner.is_root else ())))),
         shm_size=shared_memory(facts.memory),
         gpus=facts.gpus,
     )

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.shell.scripts import bare_path, program, sourced
+from tests.shell.scripts import bare_path, call, program, sourced
+from tests.support.project import REPOSITORY
 from tests.support.wait import until
 
 
@@ -104,3 +105,23 @@ def test_a_dockerd_that_ends_at_once_is_exit_code_4_with_its_last_words(tmp_path
     assert done.returncode == 4
     assert "  | failed to start daemon: no iptables" in done.stderr
     assert "went on" not in done.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a chroot")
+def test_in_a_chroot_the_engine_gets_the_chroot_as_its_namespace_s_root(tmp_path: Path) -> None:
+    # What runc's exec sees is what nsenter sees: the root of the mount namespace.
+    seen = "nsenter --mount=/proc/self/ns/mnt stat -c %d:%i /"
+    inside = (
+        f'. "{REPOSITORY}/scripts/lib.sh"; . "{REPOSITORY}/scripts/dockerd.sh"; '
+        f'in_chroot; stat -c %d:%i /; {seen}; "${{WITH_OWN_ROOT[@]}}" {seen}'
+    )
+    script = (
+        'mount -t tmpfs tmpfs "$1" && for dir in bin dev etc lib lib64 proc root run sbin sys tmp usr var work; do '
+        '[ -e "/$dir" ] || continue; mkdir "$1/$dir" && mount --rbind "/$dir" "$1/$dir"; done; '
+        'exec chroot "$1" bash -ec "$2"'
+    )
+    done = call("unshare", "--mount", "bash", "-ec", script, "bash", str(tmp_path), inside)
+    assert done.returncode == 0, done.stderr
+    chroot, before, after = done.stdout.split()
+    assert before != chroot
+    assert after == chroot

@@ -69,7 +69,7 @@ class TestOwner:
     def test_the_group_of_a_user_who_does_not_own_the_folder_has_the_users_number(self, call: Call) -> None:
         assert call("owner_gid 1234").stdout.split() == ["1234"]
 
-    @pytest.mark.parametrize("wrong", ["me", "-1", "1.5", "0x10", "12345678901", "1 2"])
+    @pytest.mark.parametrize("wrong", ["me", "-1", "1.5", "0x10", "12345678901", "007", "1 2"])
     def test_must_be_a_number(self, call: Call, wrong: str) -> None:
         done = call("owner_uid", {"ENVKIT_UID": wrong})
         assert done.returncode == 2
