@@ -7,24 +7,29 @@ set -Eeuo pipefail
 # Command and the package that has it. chromium brings fonts along.
 readonly TOOLS=(chromium:chromium git:git ssh:openssh-client ssh-keygen:openssh-client sftp:openssh-client)
 
+# What the driver that Playwright brings is linked with.
+readonly LIBRARIES=(libatomic.so.1:libatomic1)
+
 main() {
   local -a packages
   mapfile -t packages < <(missing_packages)
-  if [[ $(distribution) == ubuntu* && " ${packages[*]} " == *" chromium "* ]]; then
-    get_own_chromium
-    mapfile -t packages < <(missing_packages | sed '/^chromium$/d')
+  if ((${#packages[@]})); then
+    can_install || unmet "the tests need what is not installed here" \
+      "  install these, or what your distribution calls them: ${packages[*]}"
+    apt_install "the tests use them" "${packages[@]}"
   fi
-  ((${#packages[@]})) || return 0
-  can_install || unmet "the tests need commands that are not installed here" \
-    "  install these, or what your distribution calls them: ${packages[*]}"
-  apt_install "the tests use them" "${packages[@]}"
+  command -v chromium >/dev/null || get_own_chromium
 }
 
 missing_packages() {
-  local tool
-  for tool in "${TOOLS[@]}"; do
-    command -v "${tool%%:*}" >/dev/null || echo "${tool#*:}"
+  local needed
+  for needed in "${TOOLS[@]}"; do
+    [[ $needed != chromium:* || $(distribution) != ubuntu* ]] || continue
+    command -v "${needed%%:*}" >/dev/null || echo "${needed#*:}"
   done | sort -u
+  for needed in "${LIBRARIES[@]}"; do
+    /sbin/ldconfig -p | grep -qF "${needed%%:*}" || echo "${needed#*:}"
+  done
 }
 
 # Ubuntu's Chromium is a snap, which sees neither the /tmp that it is driven through nor a container's home folder.

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.support.project import REPOSITORY, USER, Project
 from tests.support.wait import until
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium")  # None: the one that Playwright fetched (scripts/test-tools.sh)
 TIMEOUT = 60_000  # milliseconds
 expect.set_options(timeout=TIMEOUT)
 FLAGS = [

@@ -55,7 +55,8 @@ def test_a_check_that_fails_is_named_with_its_output_and_the_others_run() -> Non
 
 def test_tools_that_the_tests_lack_are_named(tmp_path: Path) -> None:
     code = "can_install() { return 1; }; PATH=$1 main"
-    (tmp_path / "sort").symlink_to(shutil.which("sort") or "")
+    for tool in ("grep", "sort"):
+        (tmp_path / tool).symlink_to(shutil.which(tool) or "")
     done = sourced("test-tools.sh", code, str(tmp_path))
     assert done.returncode == 4
     assert done.stderr.endswith("install these, or what your distribution calls them: chromium git openssh-client\n")
