@@ -18,7 +18,7 @@ FROM ${CPU_BASE} AS cpu-base
 # hadolint ignore=DL3006
 FROM ${GPU_BASE} AS gpu-base
 
-FROM cpu-base AS cpu-paddle
+FROM ${VARIANT}-base AS python
 RUN --mount=type=bind,source=requirements/install.sh,target=/build/install.sh \
     --mount=type=secret,id=ca \
     --mount=type=cache,target=/var/cache/apt,sharing=locked \
@@ -26,6 +26,8 @@ RUN --mount=type=bind,source=requirements/install.sh,target=/build/install.sh \
     sh /build/install.sh apt ca-certificates libgomp1 python3 python3-venv && \
     # Paddle's environment is pip's, not the distribution's.
     rm -f /usr/lib/python3*/EXTERNALLY-MANAGED
+
+FROM python AS cpu-paddle
 RUN --mount=type=bind,source=requirements/install.sh,target=/build/install.sh \
     --mount=type=bind,source=requirements/paddle-cpu.txt,target=/build/paddle-cpu.txt \
     --mount=type=secret,id=ca \
@@ -33,15 +35,9 @@ RUN --mount=type=bind,source=requirements/install.sh,target=/build/install.sh \
     --mount=type=cache,target=/root/.cache/pip \
     sh /build/install.sh pip python3 --require-hashes --requirement /build/paddle-cpu.txt
 
-FROM gpu-base AS gpu-paddle
+FROM python AS gpu-paddle
 # Where a plain CUDA base needs Paddle: its own index, the only one that serves the GPU wheels. One folder a CUDA version.
 ARG PADDLE_INDEX=https://www.paddlepaddle.org.cn/packages/stable/cu126/
-RUN --mount=type=bind,source=requirements/install.sh,target=/build/install.sh \
-    --mount=type=secret,id=ca \
-    --mount=type=cache,target=/var/cache/apt,sharing=locked \
-    --mount=type=cache,target=/var/lib/apt,sharing=locked \
-    sh /build/install.sh apt ca-certificates libgomp1 python3 python3-venv && \
-    rm -f /usr/lib/python3*/EXTERNALLY-MANAGED
 RUN --mount=type=bind,source=requirements/install.sh,target=/build/install.sh \
     --mount=type=secret,id=ca \
     --mount=type=secret,id=pip \

@@ -40,10 +40,20 @@ main() {
     --health) check_health ;;
     --as-user) run_as_user "${@:2}" ;;
     *)
+      check_writable
       if ((EUID == 0)); then run_as_root "$@"; fi
       exec tini -s -g -- "$lib/entrypoint.sh" --as-user "$@"
       ;;
   esac
+}
+
+# A start makes an entry for its user, and runtime files. The runtime folder of an earlier start may be closed to a root
+# without capabilities, so root looks at a file of its own.
+check_writable() {
+  local place=$run_dir
+  if ((EUID == 0)); then place=$passwd; fi
+  [[ -w $place ]] || die $EX_INPUT "$place cannot be written to" \
+    "start the container without --read-only: $passwd, $run_dir and the home folder are written at each start"
 }
 
 # --- as root -------------------------------------------------------------------------------------------------------

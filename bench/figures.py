@@ -55,29 +55,27 @@ def build_figures(copy: Path) -> Rows:
     ]
 
 
+# Group and what its layers' commands hold; the first that fits, else the base.
+LAYERS = (
+    ("Paddle", ("paddle-cpu.txt", "paddlepaddle-gpu")),
+    ("the rest of Paddle's environment", ("paddle-common.txt",)),
+    ("JupyterLab", ("/opt/jupyter",)),
+    ("envkit and what it needs", ("/opt/envkit",)),
+    ("Debian packages", ("install.sh apt",)),
+)
+
+
 def size_figures(image: str) -> Rows:
-    """Sizes of the layers by group, as `docker history` has them; a group is named by what its command holds."""
+    """Sizes of the layers by group, as `docker history` has them."""
     command = ["docker", "history", "--human=false", "--no-trunc", "--format", "{{.Size}}\t{{.CreatedBy}}", image]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    groups = {"base": 0, "system packages": 0, "Paddle's environment": 0, "JupyterLab": 0, "envkit": 0}
+    groups = dict.fromkeys(("the base", *(group for group, _ in LAYERS)), 0)
     for line in shown.splitlines():
         size, created = line.split("\t", 1)
-        groups[layer_group(created)] += int(size)
-    total = sum(groups.values())
+        fitting = (group for group, marks in LAYERS if any(mark in created for mark in marks))
+        groups[next(fitting, "the base")] += int(size)
     rows = [(f"image size: {name}", f"{size / 1e6:.0f} MB") for name, size in groups.items()]
-    return [*rows, ("image size: all", f"{total / 1e6:.0f} MB")]
-
-
-def layer_group(created: str) -> str:
-    for group, marks in (
-        ("Paddle's environment", ("paddle-cpu.txt", "paddle-common.txt", "paddle-gpu")),
-        ("JupyterLab", ("/opt/jupyter",)),
-        ("envkit", ("envkit",)),
-        ("system packages", ("apt-get",)),
-    ):
-        if any(mark in created for mark in marks):
-            return group
-    return "base"
+    return [*rows, ("image size: all", f"{sum(groups.values()) / 1e6:.0f} MB")]
 
 
 def start_figures(image: str, runs: int) -> Rows:
@@ -97,7 +95,7 @@ def start_figures(image: str, runs: int) -> Rows:
 
 
 def docker_run(image: str, scratch: Project, mode: str) -> float:
-    environ = ["--env", f"ENVKIT_MODELS={mode}", "--env", f"JUPYTER_TOKEN={TOKEN}"]
+    environ = ["--env", f"ENVKIT_MODELS={mode}", "--env", "JUPYTER_TOKEN"]
     where = ["--volume", f"{scratch.path}:/workspace", "--publish", "127.0.0.1::8888"]
     started = time.perf_counter()
     name = docker("run", "--detach", "--rm", *environ, *where, image, "jupyter")
@@ -142,7 +140,10 @@ def envkit(checkout: Path, *arguments: str) -> str:
 
 
 def docker(*arguments: str) -> str:
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+    environ = {**os.environ, "JUPYTER_TOKEN": TOKEN}  # handed over by name
+    return subprocess.run(
+        ["docker", *arguments], env=environ, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def timed(action: Callable[[], object]) -> float:

@@ -11,27 +11,28 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from envkit import __version__
-from envkit.errors import INTERRUPTED, EngineError, EnvkitError
+from envkit.errors import INTERRUPTED, EngineError, EnvkitError, InputError
 from envkit.result import Report, Result
 from envkit.settings import Settings, load
 
 if TYPE_CHECKING:
-    Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
+    Verbs = argparse._SubParsersAction["_Parser"]
 
 Command = Callable[[argparse.Namespace, Settings, Report], Result]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see ``errors.py``)."""
-    # Defaults of the flags that may stand before or after the verb: set by a parser, the inner one's would win.
-    arguments = _parser().parse_args(argv, argparse.Namespace(project=None, json=False))
+    words = sys.argv[1:] if argv is None else argv
     try:
+        # Defaults of the flags that may stand before or after the verb: set by a parser, the inner one's would win.
+        arguments = _parser().parse_args(words, argparse.Namespace(project=None, json=False))
         return _show(_run(arguments), arguments.json)
     except EnvkitError as error:
-        if arguments.json:
+        if "--json" in words:
             _print_json({"error": error.message, "hint": error.hint, "exit_code": error.exit_code})
         print(error, file=sys.stderr)
         return error.exit_code
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _show(result: Result, as_json: bool) -> int:
     if as_json:
-        _print_json(result.data)
+        _print_json({**result.data, "exit_code": result.exit_code} if result.exit_code else result.data)
     else:
         for line in result.lines:
             print(line)
@@ -99,6 +100,8 @@ def _status(_arguments: argparse.Namespace, settings: Settings, _: Report) -> Re
 def _logs(arguments: argparse.Namespace, settings: Settings, _: Report) -> Result:
     from envkit.commands.logs import logs
 
+    if arguments.follow and arguments.json:
+        raise InputError("--follow with --json: a log that goes on is no JSON document", hint="leave one of them out")
     return logs(settings, arguments.service, follow=arguments.follow, tail=arguments.tail)
 
 
@@ -132,11 +135,18 @@ def _models_verify(_: argparse.Namespace, settings: Settings, report: Report) ->
     return models.verify(settings, report=report)
 
 
+class _Parser(argparse.ArgumentParser):
+    """One whose complaint is an error like any other: as JSON where that was asked for."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{self.prog}: {message}", hint=self.format_usage().strip())
+
+
 def _parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     common.add_argument("--project", metavar="DIR", default=argparse.SUPPRESS, help="the folder that holds models.yaml")
     common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print the result as JSON")
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="envkit",
         description="A PaddlePaddle environment with the project's models in place, and proven to be the right bytes.",
         epilog="examples:\n  envkit up jupyter\n  envkit up ssh\n  envkit models sync --dry-run",

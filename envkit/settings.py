@@ -78,24 +78,23 @@ def load(
         InputError: no project there, or a setting that is none of those allowed.
     """
     environ = os.environ if environ is None else environ
-    cwd = (cwd or Path.cwd()).resolve()
+    cwd = cwd or _current()
     named = flags.get("project")
     project = cwd if anywhere and named is None and not _above(cwd) else find_project(named, cwd)
     chosen: dict[str, str] = {}
-    for origin, values in (
-        (str(project / CONFIG), _read_config(project / CONFIG)),
-        (
-            "the environment",
-            {key: environ[f"ENVKIT_{key.upper()}"] for key in _KEYS if f"ENVKIT_{key.upper()}" in environ},
-        ),
-        ("the command line", {key: value for key in _KEYS if (value := flags.get(key)) is not None}),
-    ):
-        for key, value in values.items():
-            _check(origin, key, value)
-            chosen[key] = value
+    in_file = _read_config(project / CONFIG)
+    for key in _KEYS:
+        for label, value in (  # the last one that is set wins
+            (f"{project / CONFIG}: {key}", in_file.get(key)),
+            (f"ENVKIT_{key.upper()}", environ.get(f"ENVKIT_{key.upper()}")),
+            (f"--{key}", flags.get(key)),
+        ):
+            if value:
+                _check(label, key, value)
+                chosen[key] = value
     euid, egid = os.geteuid(), os.getegid()
     sudo = _sudo(euid, environ)
-    home = Path(pwd.getpwuid(sudo.uid).pw_dir if sudo else environ.get("HOME") or pwd.getpwuid(euid).pw_dir)
+    home = Path((_home_of(sudo.uid) if sudo else None) or environ.get("HOME") or _home_of(euid) or "/nonexistent")
     state = home / ".local" / "state" if sudo else Path(environ.get("XDG_STATE_HOME") or home / ".local" / "state")
     return Settings(
         project=project,
@@ -111,6 +110,13 @@ def load(
         ca_bundle=_ca_bundle(environ),
         proxies=tuple((name, environ[name]) for name in _PROXY_VARIABLES if environ.get(name)),
     )
+
+
+def _current() -> Path:
+    try:
+        return Path.cwd().resolve()
+    except FileNotFoundError as error:
+        raise InputError("the current folder is gone", hint="change to one that is there") from error
 
 
 def find_project(named: str | None, cwd: Path) -> Path:
@@ -129,6 +135,13 @@ def find_project(named: str | None, cwd: Path) -> Path:
 
 def _above(cwd: Path) -> Path | None:
     return next((folder for folder in (cwd, *cwd.parents) if (folder / REGISTRY).is_file()), None)
+
+
+def _home_of(uid: int) -> str | None:
+    try:
+        return pwd.getpwuid(uid).pw_dir
+    except KeyError:  # a number without an account: a container's, a directory service that is away
+        return None
 
 
 def whose(euid: int, egid: int, environ: Mapping[str, str], project: Path) -> Owner:
@@ -152,8 +165,13 @@ def _read_config(path: Path) -> dict[str, str]:
 
     try:
         document = yaml.safe_load(path.read_text("utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise InputError(f"{path}:{line}: not readable as YAML: {error.problem}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not readable as YAML: {error}") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     if document is None:
         return {}
     if not isinstance(document, dict):
@@ -165,13 +183,20 @@ def _read_config(path: Path) -> dict[str, str]:
     return {key: "off" if value is False else str(value) for key, value in document.items() if value is not None}
 
 
-def _check(origin: str, key: str, value: str) -> None:
+def _check(label: str, key: str, value: str) -> None:
     allowed = _CHOICES.get(key)
     if allowed and value not in allowed:
-        raise InputError(f"{origin}: {key} is {value!r}", hint=f"expected one of: {', '.join(allowed)}")
+        raise InputError(f"{label} is {value!r}", hint=f"expected one of: {', '.join(allowed)}")
+    if key == "notebook" and (Path(value).is_absolute() or ".." in Path(value).parts):
+        raise InputError(f"{label} is {value!r}", hint="expected a path below the project")
 
 
 def _ca_bundle(environ: Mapping[str, str]) -> Path | None:
+    ours = environ.get(_CA_VARIABLES[0])
+    if ours and not Path(ours).is_file():
+        raise InputError(
+            f"{_CA_VARIABLES[0]}: {ours} is no file", hint="it names a bundle of certificates, in PEM format"
+        )
     named = (environ.get(name) for name in _CA_VARIABLES)
     for candidate in (*named, *_CA_SYSTEM):
         if candidate and Path(candidate).is_file():

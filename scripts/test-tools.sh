@@ -28,7 +28,8 @@ missing_packages() {
     command -v "${needed%%:*}" >/dev/null || echo "${needed#*:}"
   done | sort -u
   for needed in "${LIBRARIES[@]}"; do
-    /sbin/ldconfig -p | grep -qF "${needed%%:*}" || echo "${needed#*:}"
+    # Not -q, which ends at the first match: ldconfig, still writing, would fail the pipeline.
+    /sbin/ldconfig -p | grep -F "${needed%%:*}" >/dev/null || echo "${needed#*:}"
   done
 }
 

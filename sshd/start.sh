@@ -13,6 +13,7 @@ prepare_service() {
     die "$EX_INPUT" "the authorized keys are not public keys" "expected lines such as: ssh-ed25519 AAAA... you@host"
   sed 's/^/envkit: admits /' "$run_dir/fingerprints" >&2
   make_host_keys
+  sed 's/^/envkit /' "$host_keys/ssh_host_ed25519_key.pub" >"$run_dir/known_hosts" # for the health check
   own_config "$name" >"$run_dir/sshd.conf"
 }
 

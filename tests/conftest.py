@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.model_server import ModelServer
 from tests.support.project import REPOSITORY, USER, Project
 
 if TYPE_CHECKING:
@@ -72,3 +73,10 @@ def make_project(cpu_image: str) -> Iterator[Callable[..., Project]]:
 def project(make_project: Callable[..., Project]) -> Project:
     """An ordinary user's project with no models."""
     return make_project()
+
+
+@pytest.fixture
+def model_server(engine: DockerClient) -> Iterator[ModelServer]:
+    """A server that containers reach as well: on the bridge's own address."""
+    with ModelServer(engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]) as server:
+        yield server

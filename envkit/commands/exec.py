@@ -22,5 +22,5 @@ def execute(settings: Settings, service: Service, argv: tuple[str, ...]) -> Resu
     container = engine.require(engine.connect(), settings, service)
     if container.status != "running":
         raise EngineError(f"{container.name} is {container.status}", hint=f"envkit up {service}")
-    code = engine.run_in(container, settings, command)
+    code = engine.run_in(container, settings.owner, command)
     return Result(data={"container": str(container.name), "exit_code": code}, exit_code=code)

@@ -6,15 +6,17 @@ every model is in place costs a few ``stat`` calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from envkit.errors import InputError, ModelError
+from envkit.models import progress as progresses
 from envkit.models import registry as registries
 from envkit.models.explain import Failure, explain
 from envkit.models.model import Artifact, Model, WrongBytesError
 from envkit.models.plan import WHY_FETCH, Plan, make_plan
+from envkit.models.progress import Progress
 from envkit.models.registry import Registry
 from envkit.models.sources import SOURCES
 from envkit.models.store import FOLDER, Finding, Store
@@ -35,17 +37,18 @@ def sync(settings: Settings, *, dry_run: bool, jobs: int, report: Report) -> Res
 
     Raises:
         InputError: ``models.yaml`` is wrong, or ``jobs`` is.
-        ModelError: ``checkpoints/`` cannot be written to.
+        ModelError: ``checkpoints/`` cannot be read or written to.
     """
     if jobs < 1:
         raise InputError(f"--jobs is {jobs}", hint="expected 1 or more")
     registry, store = _opened(settings, report)
-    findings = {model.target: store.inspect(model, _hashing(report)) for model in registry.models}
+    progress = progresses.choose(report)
+    findings = {model.target: store.inspect(model, progress) for model in registry.models}
     plan = make_plan(registry, {target: finding.state for target, finding in findings.items()})
     if dry_run:
-        return _foretold(settings, registry, plan, jobs)
+        return _foretold(settings, registry, plan, jobs, progress)
     if plan.fetch:
-        return _synced(registry, plan, _carry_out(settings, store, plan, findings, jobs, report))
+        return _synced(registry, plan, _carry_out(settings, store, plan, findings, jobs, progress))
     if plan.record:
         _refresh(settings, store, plan, findings, report)
     return _synced(registry, plan, {})
@@ -56,15 +59,18 @@ def verify(settings: Settings, *, report: Report) -> Result:
 
     Raises:
         InputError: ``models.yaml`` is wrong.
+        ModelError: ``checkpoints/`` cannot be read.
     """
     registry, store = _opened(settings, report)
+    progress = progresses.choose(report)
     rows, problems = [], []
     for model in registry.models:
-        finding = store.inspect(model, _hashing(report), deep=True)
+        finding = store.inspect(model, progress, deep=True)
         proven = finding.state == "intact"
         rows.append(_row(model, "verified" if proven else finding.state))
         if not proven:
             problems.append(explain(registry, model, Failure(_doubt(finding), f"{FOLDER}/{model.target}")))
+        if finding.state == "changed":
             # Else the next sync would go by stat facts that say nothing of a disk's own mistakes.
             with suppress(OSError):
                 store.forget(model)
@@ -78,19 +84,15 @@ def _opened(settings: Settings, report: Report) -> tuple[Registry, Store]:
     return registry, Store(settings.project)
 
 
-def _hashing(report: Report) -> Callable[[Model], None]:
-    return lambda model: report(f"{model.name} {model.version}: hashing what is there")
-
-
 def _carry_out(
-    settings: Settings, store: Store, plan: Plan, findings: Mapping[str, Finding], jobs: int, report: Report
+    settings: Settings, store: Store, plan: Plan, findings: Mapping[str, Finding], jobs: int, progress: Progress
 ) -> Mapping[str, Failure | None]:
-    from envkit.models import progress, workspace
+    from envkit.models import workspace
     from envkit.models.sync import Sync
 
     with workspace.opened(store, settings.owner) as opened:
         _note(opened, plan, findings)
-        return Sync(opened, progress.choose(report), settings.ca_bundle).run(plan.fetch, jobs)
+        return Sync(opened, progress, settings.ca_bundle).run(plan.fetch, jobs)
 
 
 def _refresh(settings: Settings, store: Store, plan: Plan, findings: Mapping[str, Finding], report: Report) -> None:
@@ -105,9 +107,12 @@ def _refresh(settings: Settings, store: Store, plan: Plan, findings: Mapping[str
 
 
 def _note(workspace: Workspace, plan: Plan, findings: Mapping[str, Finding]) -> None:
-    for model in plan.record:
-        if record := findings[model.target].record:
-            workspace.save(model, record)
+    try:
+        for model in plan.record:
+            if record := findings[model.target].record:
+                workspace.save(model, record)
+    except OSError as error:
+        raise ModelError(f"{error.filename or FOLDER}: cannot be written: {error.strerror}") from error
 
 
 def _synced(registry: Registry, plan: Plan, failures: Mapping[str, Failure | None]) -> Result:
@@ -121,12 +126,12 @@ def _synced(registry: Registry, plan: Plan, failures: Mapping[str, Failure | Non
     return _result(rows, problems, f"models: {fetched} fetched, {kept} verified already, {len(problems)} failed")
 
 
-def _foretold(settings: Settings, registry: Registry, plan: Plan, jobs: int) -> Result:
+def _foretold(settings: Settings, registry: Registry, plan: Plan, jobs: int, progress: Progress) -> Result:
     answers: Mapping[Artifact, Failure | int | None] = {}
     if plan.fetch:
         from envkit.models.sync import probe
 
-        answers = probe([action.artifact for action in plan.fetch], settings.ca_bundle, jobs)
+        answers = probe([action.artifact for action in plan.fetch], settings.ca_bundle, jobs, progress)
     rows, problems, lines = [], [], []
     needed = {model.target: (action.artifact, state) for action in plan.fetch for model, state in action.models}
     for model in registry.models:
@@ -153,9 +158,8 @@ def _said(artifact: Artifact, answer: Failure | int | None) -> str:
 def _doubt(finding: Finding) -> ModelError:
     if finding.state == "absent":
         return ModelError("is not there", hint=_VERIFY_HINT)
-    if finding.mismatches:
-        return WrongBytesError("other bytes than were verified", finding.mismatches, hint=_VERIFY_HINT)
-    return ModelError(WHY_FETCH[finding.state], hint=_VERIFY_HINT)
+    message = "other bytes than were verified" if finding.state == "changed" else WHY_FETCH[finding.state]
+    return WrongBytesError(message, finding.mismatches, hint=_VERIFY_HINT)
 
 
 def _row(model: Model, state: str) -> dict[str, object]:

@@ -18,8 +18,8 @@ def status(settings: Settings) -> Result:
     client = engine.connect()
     services = [_describe(container) for container in engine.find(client, Identity.of(settings.project))]
     services.sort(key=lambda entry: entry["service"])
-    lines = [f"{'SERVICE':9}{'STATE':10}{'HEALTH':11}{'ADDRESS':18}IMAGE"] if services else ["nothing is running"]
-    lines += ["{service:9}{state:10}{health:11}{address:18}{image}".format(**entry) for entry in services]
+    lines = [f"{'SERVICE':9}{'STATE':14}{'HEALTH':11}{'ADDRESS':18}IMAGE"] if services else ["nothing is running"]
+    lines += ["{service:9}{state:14}{health:11}{address:18}{image}".format(**entry) for entry in services]
     return Result(data={"project": str(settings.project), "services": services}, lines=lines)
 
 
@@ -30,7 +30,7 @@ def _describe(container: Container) -> dict[str, str]:
     return {
         "service": container.labels[LABEL_SERVICE],
         "container": str(container.name),
-        "state": state["Status"],
+        "state": state["Status"] if state["Status"] != "exited" else f"exited ({state['ExitCode']})",
         "health": state.get("Health", {}).get("Status", "-") if state["Status"] == "running" else "-",
         "address": " ".join(addresses) or "-",
         "image": container.attrs["Config"]["Image"],

@@ -5,15 +5,33 @@ from __future__ import annotations
 import os
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from envkit.launch import build, engine, gpu, hostpip, identity, plan, ports, readiness, secrets, ssh_client
-from envkit.launch.spec import CONTAINER_PORT, EnvironmentSpec, Service, Variant
+from envkit.commands import models
+from envkit.errors import ModelError
+from envkit.launch import (
+    build,
+    engine,
+    gpu,
+    hostpip,
+    identity,
+    lock,
+    loopback,
+    plan,
+    ports,
+    readiness,
+    secrets,
+    ssh_client,
+)
+from envkit.launch.spec import CONTAINER_PORT, EnvironmentSpec, Service
 from envkit.result import Report, Result
-from envkit.settings import Settings
+from envkit.settings import CONFIG, Settings
 
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
+
+_JOBS = 4
 
 
 def up(settings: Settings, service: Service, *, port: int | None, gpus: gpu.GpuChoice, report: Report) -> Result:
@@ -23,38 +41,65 @@ def up(settings: Settings, service: Service, *, port: int | None, gpus: gpu.GpuC
         InputError, ModelError, EngineError: see ``errors.py``; what ended the start is in the message.
     """
     client = engine.connect()
-    names = identity.Identity.of(settings.project)
-    found = next(iter(engine.find(client, names, service)), None)
+    with lock.exclusive(settings, report):
+        _sync(settings, report)
+        return _up(client, settings, service, port, gpus, report)
+
+
+def _sync(settings: Settings, report: Report) -> None:
+    """Sync the models out here first, where a proxy or an index of this machine's own is in reach.
+
+    What this records the entrypoint finds in place, and asks nothing of the network. A service that runs already gets
+    what `models.yaml` names by now, and a model that cannot be had does not cost it its life.
+    """
+    if settings.models == "off":
+        return
+    synced = models.sync(settings, dry_run=False, jobs=_JOBS, report=report)
+    if synced.exit_code and settings.models == "strict":
+        raise ModelError("\n".join(synced.lines))
+    if synced.exit_code:
+        for line in synced.lines:
+            report(line)
+
+
+def _up(
+    client: DockerClient, settings: Settings, service: Service, port: int | None, gpus: gpu.GpuChoice, report: Report
+) -> Result:
+    found = next(iter(engine.find(client, identity.Identity.of(settings.project), service)), None)
     handed, why = _gpus(client, settings, gpus)
-    variant: Variant = "gpu" if handed else "cpu"
     report(why)
     if settings.owner.is_root:
         report(f"{settings.project} belongs to root, so the container's user is root (over SSH: by key only)")
-    image = settings.image or build.ensure(settings, variant, report)
-    keys = ssh_client.keys(settings) if service == "ssh" else ssh_client.Keys("", None)
-    pip_config = hostpip.pip_config()
-    folder = secrets.prepare(settings, service, pip_config, keys.authorized)
-    spec = plan.plan(
-        service,
-        settings,
-        plan.Facts(
-            image=image,
-            host_port=port or (_published(found, service) if found else None) or ports.choose(CONTAINER_PORT[service]),
-            memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-            secrets=folder,
-            pip_config=pip_config is not None,
-            gpus=handed,
-        ),
+    image = settings.image or build.ensure(settings, gpu.image_variant(settings.variant, handed), report)
+    keys = ssh_client.keys(settings) if service == "ssh" else ssh_client.Keys("", ())
+    inside, pip_config = _as_seen_inside(settings, hostpip.pip_config(), report)
+    kept, runs = (_published(found, service), found.status in ("running", "paused")) if found else (None, False)
+    facts = plan.Facts(
+        image=image,
+        host_port=ports.settle(port, kept, runs, CONTAINER_PORT[service]),
+        memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        secrets=secrets.prepare(inside, service, pip_config, keys.authorized),
+        pip_config=pip_config is not None,
+        gpus=handed,
     )
+    spec = plan.plan(service, inside, facts)
     container, state = _bring_up(client, found, spec, settings, report)
     if service == "jupyter":
-        return _jupyter(settings, spec, state)
+        return _jupyter(settings, spec, state, report)
     return _ssh(settings, spec, container, keys, state)
 
 
 def _gpus(client: DockerClient, settings: Settings, choice: gpu.GpuChoice) -> tuple[str, str]:
     gpus = gpu.count()
     return gpu.decide(choice, settings.variant, gpus, bool(gpus) and engine.gpu_runtime(client))
+
+
+def _as_seen_inside(settings: Settings, pip_config: str | None, report: Report) -> tuple[Settings, str | None]:
+    """The settings and pip's configuration for the container: less what only the host reaches."""
+    if not loopback.is_needed(settings, pip_config):
+        return settings, pip_config
+    report("a proxy or a package index is on this machine's loopback, out of a container's reach: it goes without")
+    return loopback.without(settings, pip_config)
 
 
 def _published(container: Container, service: Service) -> int | None:
@@ -66,7 +111,7 @@ def _bring_up(
     client: DockerClient, found: Container | None, spec: EnvironmentSpec, settings: Settings, report: Report
 ) -> tuple[Container, str]:
     image_id = engine.image_id(client, spec.image, report)
-    if found and (changed := _changed(found, spec, image_id)):
+    if found and (changed := _changed(found, spec, image_id, secrets.newest(settings, spec.service))):
         report(f"{spec.name}: its {changed} changed, making it anew")
         engine.remove(found)
         found = None
@@ -81,26 +126,37 @@ def _bring_up(
         state = "started"
         engine.start(found)
     token = secrets.jupyter_token(settings) if spec.service == "jupyter" else ""
-    readiness.wait(found, spec.service, spec.ports[0].host_port, token, since, report)
+    try:
+        readiness.wait(found, spec.service, spec.ports[0].host_port, token, since, report)
+    except KeyboardInterrupt:
+        if state != "unchanged":
+            report(f"{spec.name}: stopping it again")
+            engine.remove(found)
+        raise
     return found, state
 
 
-def _changed(found: Container, spec: EnvironmentSpec, image_id: str) -> str:
+def _changed(found: Container, spec: EnvironmentSpec, image_id: str, secrets_since: float) -> str:
+    """What of a container is no longer as planned; empty if nothing."""
     if found.labels.get(identity.LABEL_SPEC) != spec.digest:
         return "settings"
-    # The same name may mean another image by now.
-    return "image" if found.attrs["Image"] != image_id else ""
+    if found.attrs["Image"] != image_id:  # the same name may mean another image by now
+        return "image"
+    # A service reads them when it starts, and goes on admitting whoever it admitted then.
+    return "keys" if engine.started_at(found) < secrets_since else ""
 
 
-def _jupyter(settings: Settings, spec: EnvironmentSpec, state: str) -> Result:
+def _jupyter(settings: Settings, spec: EnvironmentSpec, state: str, report: Report) -> Result:
     port = spec.ports[0].host_port
-    token = secrets.jupyter_token(settings)
+    query = f"?token={secrets.jupyter_token(settings)}"
     base = f"http://{plan.LOOPBACK}:{port}/lab"
-    url = f"{base}?token={token}"
+    url = base + query
     data = {"service": "jupyter", "container": spec.name, "image": spec.image, "state": state, "port": port, "url": url}
     lines = [f"JupyterLab  {url}"]
-    if settings.notebook:
-        data["notebook_url"] = f"{base}/tree/{settings.notebook}?token={token}"
+    if settings.notebook and not (settings.project / settings.notebook).is_file():
+        report(f"{settings.project / CONFIG}: notebook {settings.notebook!r} is not there")
+    elif settings.notebook:
+        data["notebook_url"] = f"{base}/tree/{quote(settings.notebook)}{query}"
         lines.insert(0, f"start with  {data['notebook_url']}")
     return Result(data=data, lines=lines)
 
@@ -110,7 +166,7 @@ def _ssh(settings: Settings, spec: EnvironmentSpec, container: Container, keys: 
     host = identity.Identity.of(settings.project).ssh_host
     user = "root" if settings.owner.is_root else "paddle"
     host_key = engine.read_file(container, f"{plan.HOST_KEYS}/ssh_host_ed25519_key.pub", settings.owner)
-    config = ssh_client.write_config(settings, port, user, host_key, keys.identity)
+    config = ssh_client.write_config(settings, port, user, host_key, keys.identities)
     data = {
         "service": "ssh",
         "container": spec.name,

@@ -95,29 +95,27 @@ def make(report: Report) -> str:
     name = f"{MADE_HERE}:{wanted.suite}"
     report(f"{name}: making it from this machine's own package mirror ({wanted.suite}; about a minute)")
     changes = ("--change", 'CMD ["bash"]', "--change", f"LABEL io.envkit.base={wanted.suite}")
+    pipe = subprocess.PIPE
     with (
-        subprocess.Popen(debian.maker(wanted), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as maker,
+        debian.listing(wanted) as listing,
+        subprocess.Popen(debian.maker(wanted), stdin=listing, stdout=pipe, stderr=pipe, text=True) as maker,
         subprocess.Popen(
-            ["docker", "import", *changes, "-"],
-            stdin=maker.stdout,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            ["docker", "import", *changes, "-"], stdin=maker.stdout, stdout=pipe, stderr=pipe, text=True
         ) as importer,
     ):
         assert maker.stdout
         assert maker.stderr
-        assert importer.stdout
         maker.stdout.close()  # the importer's alone: else the maker would not notice that it ended
         last = _relay(maker.stderr, report)
-        imported = importer.stdout.read().strip()
+        imported, refusal = (said.strip() for said in importer.communicate())
     if importer.returncode == 0 and maker.returncode == 0:
-        docker("tag", imported, name)
+        _name(imported, name)
         return name
     if importer.returncode == 0:
         # The part of a tar that a maker left is an image too; it has no name yet.
         docker("image", "rm", imported)
-    raise EngineError(f"making {name} failed:\n  {last}\n  {imported}", hint=None if os.geteuid() == 0 else _AS_ROOT)
+    why = "\n  ".join(said for said in (last, refusal) if said)
+    raise EngineError(f"making {name} failed:\n  {why}", hint=None if os.geteuid() == 0 else _AS_ROOT)
 
 
 def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -130,6 +128,13 @@ def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise EngineError("no `docker` command here", hint=_INSTALL) from error
+
+
+def _name(imported: str, name: str) -> None:
+    tagged = docker("tag", imported, name)
+    if tagged.returncode != 0:
+        docker("image", "rm", imported)
+        raise EngineError(f"{name}: it was made, but the engine would not name it so: {tagged.stderr.strip()}")
 
 
 def _hint(error: EngineError) -> str:

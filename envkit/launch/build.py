@@ -13,7 +13,7 @@ from pathlib import Path
 
 from envkit.errors import EngineError
 from envkit.launch import base as bases
-from envkit.launch import context, hostpip, private
+from envkit.launch import context, hostpip, loopback, private
 from envkit.launch.spec import Variant
 from envkit.result import Report
 from envkit.settings import Settings
@@ -23,8 +23,6 @@ _LINE = re.compile(r"^#(?P<step>\d+) (?P<text>.*)$")
 _BEGINS = re.compile(r"^(\[(?!internal|auth)|exporting to )")
 
 _NO_BASE = re.compile(r"failed to resolve source metadata for (?P<image>\S+): (?P<why>.*)$", re.MULTILINE)
-
-_LOOPBACK = re.compile(r"(^|//|@)(localhost|127\.[\d.]+|\[::1\])(:|/|$)", re.MULTILINE)
 
 # The end of a plain log has the failed command with the last lines that it wrote.
 _SHOWN_LINES = 30
@@ -83,8 +81,7 @@ def _proxies(settings: Settings) -> list[str]:
 
 def _network(settings: Settings, pip_config: str, report: Report) -> list[str]:
     """A proxy or an index on this machine's loopback is out of reach of a build with a network of its own."""
-    proxies = [value for name, value in settings.proxies if name.lower() != "no_proxy"]
-    if not _LOOPBACK.search("\n".join([*proxies, pip_config])):
+    if not loopback.is_needed(settings, pip_config):
         return []
     report("  a proxy or a package index is on this machine's loopback: the build uses the machine's network")
     return ["--network", "host"]

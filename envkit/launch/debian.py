@@ -8,9 +8,12 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit, urlunsplit
 
 from envkit.errors import EngineError
@@ -31,7 +34,10 @@ _DEBOOTSTRAP = r"""
 set -eu
 suite=$1 mirror=$2 sources=$3 epoch=$4
 root=$(mktemp -d /var/tmp/envkit-base-XXXXXX)
-trap 'rm -rf "$root"' EXIT
+trap 'rm -rf --one-file-system "$root"' EXIT
+# dash ends at a signal without its EXIT trap, unless the signal has one of its own.
+trap 'exit 130' INT
+trap 'exit 143' TERM
 debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" "$mirror" >&2
 printf '%s' "$sources" >"$root/etc/apt/sources.list"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
@@ -55,9 +61,18 @@ class Sources:
         return self.entries[0].split()[1]
 
     @property
+    def text(self) -> str:
+        """The text of a ``sources.list``, with the passwords that this machine's entries have."""
+        return "".join(f"{entry}\n" for entry in self.entries)
+
+    @property
     def without_credentials(self) -> str:
-        """The text of a ``sources.list`` that may lie in an image."""
-        return "".join(f"{re.sub(r'//[^/@ ]*@', '//', entry)}\n" for entry in self.entries)
+        """The same as it may lie in an image, or be read by every user of this machine in a process list."""
+        return re.sub(r"//[^/@ ]*@", "//", self.text)
+
+    @property
+    def has_credentials(self) -> bool:
+        return self.text != self.without_credentials
 
 
 def sources() -> Sources:
@@ -94,39 +109,55 @@ def parse(listing: str, distribution: str, codename: str) -> Sources:
 
 
 def maker(wanted: Sources) -> list[str]:
-    """The command that writes the tar to its standard output.
+    """The command that writes the tar to its standard output, given `listing` as its standard input.
 
     Raises:
-        EngineError: no program that could is installed.
+        EngineError: no program that could is installed, or it would show a password to everybody.
     """
     if shutil.which("mmdebstrap"):
         return mmdebstrap(wanted)
     if shutil.which("debootstrap") and os.geteuid() == 0:
-        return [
-            "sh",
-            "-c",
-            _DEBOOTSTRAP,
-            "debootstrap",
-            wanted.suite,
-            wanted.archive,
-            wanted.without_credentials,
-            _EPOCH,
-        ]
+        return debootstrap(wanted)
     raise EngineError(
         "to make a base, mmdebstrap is needed, or debootstrap and root", hint="apt-get install mmdebstrap"
     )
 
 
+@contextmanager
+def listing(wanted: Sources) -> Iterator[IO[str]]:
+    """An open file with the text of a ``sources.list``: it has no name, so nobody else can read its passwords."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as stream:
+        stream.write(wanted.text)
+        stream.seek(0)
+        yield stream
+
+
+def debootstrap(wanted: Sources) -> list[str]:
+    """The command line of debootstrap, which needs root.
+
+    Raises:
+        EngineError: it would have a password in it, and so would that of every download.
+    """
+    if wanted.has_credentials:
+        raise EngineError(
+            "apt's mirror asks for a password, which debootstrap would show to every user of this machine",
+            hint="install mmdebstrap, which does not: apt-get install mmdebstrap",
+        )
+    return ["sh", "-c", _DEBOOTSTRAP, "debootstrap", wanted.suite, wanted.archive, wanted.text, _EPOCH]
+
+
 def mmdebstrap(wanted: Sources) -> list[str]:
-    """The command line of mmdebstrap, which needs root or user namespaces."""
+    """The command line of mmdebstrap, which needs root or user namespaces, and reads its sources from `listing`."""
     options = [f"--dpkgopt=path-exclude={path}" for path in _LEFT_OUT]
     options += [f"--dpkgopt=path-include={path}" for path in _KEPT]
-    # The entries come with passwords where the machine's have them: the image gets a list of its own.
+    # The entries come with passwords where the machine's have them: what is being made lies in a folder that everybody
+    # may read, and the image gets a list of its own.
+    closed = 'find "$1"/etc/apt/sources.list* -type f -exec chmod 0600 {} +'
     text = shlex.quote(wanted.without_credentials)
-    hook = f'rm -f "$1"/etc/apt/sources.list.d/*; printf %s {text} >"$1"/etc/apt/sources.list'
+    hook = f'rm -f "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/*; printf %s {text} >"$1"/etc/apt/sources.list'
     return [
         *("env", f"SOURCE_DATE_EPOCH={_EPOCH}", "mmdebstrap", "--variant=minbase", "--include=ca-certificates"),
-        *(*options, f"--customize-hook={hook}", wanted.suite, "-", *wanted.entries),
+        *(*options, f"--setup-hook={closed}", f"--customize-hook={hook}", wanted.suite, "-", "-"),
     ]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, TextIO
 
 from envkit.errors import EngineError
 from envkit.launch.identity import LABEL_PROJECT, LABEL_SERVICE, VOLUME_KINDS, Identity
@@ -34,7 +36,10 @@ def connect() -> DockerClient:
         client = docker.from_env()
         client.ping()
     except DockerException as error:
-        hint = "in a checkout of envkit, `make up` installs or starts one; else see docs/how-to/install-engine.md"
+        hint = (
+            "one elsewhere is named by DOCKER_HOST or a docker context; for one here, see docs/how-to/install-engine.md"
+            " (in a checkout of envkit, `make up` installs or starts it)"
+        )
         raise EngineError(f"no Docker engine answers: {_cause(error)}", hint=hint) from error
     return client
 
@@ -74,8 +79,7 @@ def image_id(client: DockerClient, reference: str, report: Report) -> str:
         except ImageNotFound:
             report(f"{reference}: not here, pulling it")
     # The command shows its own progress; the SDK would leave drawing it to us.
-    pulled = subprocess.run(["docker", "pull", reference], stdout=sys.stderr, check=False)
-    if pulled.returncode != 0:
+    if _docker("pull", reference, stdout=sys.stderr) != 0:
         raise EngineError(f"{reference}: not here, and it could not be pulled", hint="the engine's reason is above")
     with explained(f"look {reference} up"):
         return str(client.images.get(reference).id)
@@ -93,7 +97,10 @@ def start(container: Container) -> None:
     """Start it. One that cannot be started (its port was taken meanwhile) is removed: it would only be in the way."""
     try:
         with explained(f"start {container.name}"):
-            container.start()
+            if container.status == "paused":
+                container.unpause()
+            else:
+                container.start()
     except EngineError:
         with explained(f"remove {container.name}"):
             container.remove()
@@ -103,6 +110,8 @@ def start(container: Container) -> None:
 def remove(container: Container) -> None:
     """Stop it, giving the service its time to end, and remove it; named volumes stay."""
     with explained(f"remove {container.name}"):
+        if container.status == "paused":
+            container.unpause()
         container.stop(timeout=STOP_SECONDS)
         container.remove()
 
@@ -133,17 +142,28 @@ def read_file(container: Container, path: str, owner: Owner) -> str:
     return text
 
 
-def run_in(container: Container, settings: Settings, argv: tuple[str, ...]) -> int:
-    """Run a command in a running container as its user, on this terminal's input and output; returns its exit code."""
-    user = f"{settings.owner.uid}:{settings.owner.gid}"
+def run_in(container: Container, owner: Owner, argv: tuple[str, ...]) -> int:
+    """Run a command in a running container as ``owner``, on this terminal; returns its exit code.
+
+    It gets the environment of a login: the start wrote down PATH, proxies and certificates (entrypoint.sh).
+    """
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
-    # By name alone, so that no process list shows a proxy's password; the command takes the value from its environment.
-    proxies = [word for name, _ in settings.proxies for word in ("--env", name)]
-    command = ["docker", "exec", "--interactive", *terminal, *proxies, "--user", user, str(container.name), *argv]
+    where = ["--interactive", *terminal, "--user", f"{owner.uid}:{owner.gid}", str(container.name)]
+    login = '[ ! -r /run/envkit/environment ] || . /run/envkit/environment; exec "$@"'
+    return _docker("exec", *where, "sh", "-c", login, "sh", *argv)
+
+
+def _docker(*arguments: str, stdout: TextIO | None = None) -> int:
     try:
-        return subprocess.run(command, check=False).returncode
+        return subprocess.run(["docker", *arguments], stdout=stdout, check=False).returncode
     except FileNotFoundError as error:
         raise EngineError("no `docker` command here", hint="install the Docker client (Debian: docker-cli)") from error
+
+
+def started_at(container: Container) -> float:
+    """The Unix time of the container's last start."""
+    whole, _, fraction = container.attrs["State"]["StartedAt"].rstrip("Z").partition(".")
+    return datetime.fromisoformat(whole).replace(tzinfo=timezone.utc).timestamp() + float(f"0.{fraction or 0}")
 
 
 def gpu_runtime(client: DockerClient) -> bool:
@@ -167,4 +187,7 @@ def explained(action: str) -> Iterator[None]:
 
 
 def _cause(error: Exception) -> str:
-    return str(getattr(error, "explanation", None) or error)
+    text = str(getattr(error, "explanation", None) or error)
+    # Of a connection that failed the SDK shows every layer; the system's own words are inside.
+    found = re.search(r"\[Errno \d+\] ([^'\")]+)", text)
+    return found[1] if found else text

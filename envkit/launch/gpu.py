@@ -7,6 +7,7 @@ import subprocess
 from typing import Literal
 
 from envkit.errors import EngineError, InputError
+from envkit.launch.spec import Variant
 from envkit.settings import VariantChoice
 
 GpuChoice = Literal["auto", "all", "none"]
@@ -46,6 +47,13 @@ def decide(choice: GpuChoice, variant: VariantChoice, gpus: int, runtime: bool) 
     if choice == "none" or variant == "cpu":
         return "", "GPU: not asked for"
     return ("", f"no GPU: {missing}; going on with the CPU") if missing else ("all", f"GPU: {gpus} found")
+
+
+def image_variant(variant: VariantChoice, handed: str) -> Variant:
+    """The image to take: the one asked for, else the one that fits what is handed over."""
+    if variant == "auto":
+        return "gpu" if handed else "cpu"
+    return variant
 
 
 def _missing(gpus: int, runtime: bool) -> str | None:

@@ -24,9 +24,9 @@ _CA_VARIABLES = ("CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "PIP_CERT", "REQUESTS_CA_BU
 
 # What root needs before it becomes the user: own the home folder, switch. No process of the user's keeps any.
 _PREPARE = ("CHOWN", "SETGID", "SETUID")
-# What a user who stays root (a project that root owns) needs besides: sshd's privilege separation chroots, and a login
-# with a terminal is written to the audit log, or refused; apt wants its way with files of other users.
-_STAY_ROOT = ("AUDIT_WRITE", "DAC_OVERRIDE", "FOWNER", "SYS_CHROOT")
+# What a user who stays root (a project that root owns) needs besides: sshd's privilege separation chroots and ends its
+# other half, and a login with a terminal is written to the audit log, or refused; apt wants its way with others' files.
+_STAY_ROOT = ("AUDIT_WRITE", "DAC_OVERRIDE", "FOWNER", "KILL", "SYS_CHROOT")
 
 _GIB = 1 << 30
 

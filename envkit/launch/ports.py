@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import socket
 
-from envkit.errors import EngineError
+from envkit.errors import EngineError, InputError
 from envkit.launch.plan import LOOPBACK
 
 _TRIED = 100
+
+
+def settle(asked: int | None, kept: int | None, is_kept: bool, preferred: int) -> int:
+    """The port to publish on: the one asked for, else the one ``kept`` from before, else ``preferred`` or the next.
+
+    ``is_kept`` says that the service holds its old port right now, so that this one is not taken by a stranger.
+
+    Raises:
+        InputError: something else listens on the port that was asked for.
+        EngineError: no port is free.
+    """
+    if is_kept and asked in (None, kept) and kept is not None:
+        return kept
+    if asked is not None:
+        if not is_free(asked):
+            raise InputError(f"port {asked} is taken", hint="name another, or leave --port out for the next free one")
+        return asked
+    return kept if kept is not None and is_free(kept) else choose(preferred)
 
 
 def choose(preferred: int) -> int:

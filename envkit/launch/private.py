@@ -3,32 +3,64 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
+from envkit.errors import InputError
 from envkit.settings import Owner
 
 
 def make_folder(folder: Path, owner: Owner) -> Path:
-    """Make ``folder`` and what is missing above it, 0700 and ``owner``'s; what is there already is left as it is."""
-    for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
-        missing.mkdir(mode=0o700, exist_ok=True)
-        _give(missing, owner)
+    """Make ``folder`` and what is missing above it, 0700 and ``owner``'s; what is there already is left as it is.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+            missing.mkdir(mode=0o700, exist_ok=True)
+            _give(missing, owner)
+    except OSError as error:
+        raise _unusable(folder, error) from error
     return folder
 
 
-def write(path: Path, text: str, owner: Owner) -> None:
-    """Write ``path`` whole, 0600 and ``owner``'s; a reader sees the old text or the new one, never a part."""
-    make_folder(path.parent, owner)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
+def holds(path: Path, text: str, owner: Owner) -> bool:
+    """Whether `write` would change nothing."""
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        _give(Path(temporary), owner)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        found = path.stat()
+        return (found.st_uid, found.st_mode & 0o777) == (owner.uid, 0o600) and path.read_text("utf-8") == text
+    except FileNotFoundError:
+        return False
+
+
+def write(path: Path, text: str, owner: Owner) -> None:
+    """Write ``path`` whole, 0600 and ``owner``'s; a reader sees the old text or the new one, never a part.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    make_folder(path.parent, owner)
+    temporary = path.parent / f".{path.name}.{os.getpid()}"
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+        _give(temporary, owner)
+        temporary.replace(path)
+    except OSError as error:
+        raise _unusable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _unusable(path: Path, error: OSError) -> InputError:
+    hint = "envkit keeps its state there; XDG_STATE_HOME names another place"
+    return InputError(f"{path}: cannot be written: {error.strerror}", hint=hint)
+
+
+def hand_over(path: Path, owner: Owner) -> None:
+    """Make what is there already ``owner``'s, where it was somebody else's: the project may have changed hands."""
+    if path.stat().st_uid != owner.uid:
+        _give(path, owner)
 
 
 def _give(path: Path, owner: Owner) -> None:

@@ -22,21 +22,28 @@ def folder(settings: Settings, service: Service) -> Path:
 
 
 def prepare(settings: Settings, service: Service, pip_config: str | None, authorized_keys: str = "") -> Path:
-    """Write the secrets of ``service`` whole and drop any other; a Jupyter token that is there is kept."""
+    """Write the secrets of ``service`` and drop any other; one that is as it should be stays, with its time."""
     place = folder(settings, service)
     private.make_folder(place.parent, settings.caller)
     private.make_folder(place, settings.owner)
+    private.hand_over(place, settings.owner)
     wanted = {JUPYTER_TOKEN: jupyter_token(settings)} if service == "jupyter" else {AUTHORIZED_KEYS: authorized_keys}
     if pip_config:
         wanted[PIP_CONFIG] = pip_config
     if has_credentials(settings.proxies):
         wanted[PROXIES] = "".join(f"{name}={value}\n" for name, value in settings.proxies)
     for name, text in wanted.items():
-        private.write(place / name, text, settings.owner)
+        if not private.holds(place / name, text, settings.owner):
+            private.write(place / name, text, settings.owner)
     for stale in place.iterdir():
         if stale.name not in wanted:
             stale.unlink()
     return place
+
+
+def newest(settings: Settings, service: Service) -> float:
+    """The Unix time of the last change: a service that was started before it still goes by the old ones."""
+    return max((path.stat().st_mtime for path in folder(settings, service).iterdir()), default=0.0)
 
 
 def jupyter_token(settings: Settings) -> str:

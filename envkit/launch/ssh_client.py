@@ -22,22 +22,29 @@ _KEY_TYPES = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-", "sk-ssh-ed25519@openssh.c
 
 @dataclass(frozen=True)
 class Keys:
-    """Whom the service admits: the text of ``authorized_keys``, and envkit's own private key where it made one."""
+    """Whom the service admits: the text of ``authorized_keys``; and the private keys to offer, where they lie here."""
 
     authorized: str
-    identity: Path | None
+    identities: tuple[Path, ...]
 
 
 def keys(settings: Settings) -> Keys:
-    """The public keys of the user's agent and of ``~/.ssh/*.pub``; where there is none, a key made for envkit."""
-    found = list(dict.fromkeys([*_agent_keys(), *_public_keys(settings.home / ".ssh")]))
-    if found:
-        return Keys("".join(f"{key}\n" for key in found), None)
-    private_key = _own_key(settings)
-    return Keys(private_key.with_suffix(".pub").read_text("utf-8"), private_key)
+    """The public keys of the user's agent and of ``~/.ssh/*.pub``; where there is none, a key made for envkit.
+
+    Raises:
+        EngineError: there is none, and none can be made.
+    """
+    files = [path for path in sorted((settings.home / ".ssh").glob("*.pub")) if _read(path)]
+    found = dict.fromkeys([*_agent_keys(), *(key for path in files for key in _read(path))])
+    if not found:
+        files = [_own_key(settings)]
+        found = dict.fromkeys(_read(files[0]))
+    # OpenSSH offers but a few names by itself; a key that is called otherwise has to be named.
+    identities = tuple(path.with_suffix("") for path in files if path.with_suffix("").is_file())
+    return Keys("".join(f"{key}\n" for key in found), identities)
 
 
-def write_config(settings: Settings, port: int, user: str, host_key: str, identity: Path | None) -> Path:
+def write_config(settings: Settings, port: int, user: str, host_key: str, identities: tuple[Path, ...]) -> Path:
     """Write the project's Host block and known_hosts; returns the file to name in ``ssh -F`` or to include.
 
     ``host_key`` is the server's public key line, read through the engine and so from the right container: strict
@@ -57,8 +64,7 @@ def write_config(settings: Settings, port: int, user: str, host_key: str, identi
         f'  UserKnownHostsFile "{known_hosts}"',
         "  StrictHostKeyChecking yes",
     ]
-    if identity:
-        block += [f'  IdentityFile "{identity}"', "  IdentitiesOnly yes"]
+    block += [f'  IdentityFile "{identity}"' for identity in identities]
     private.write(folder / "config", "\n".join(block) + "\n", settings.caller)
     entry = settings.state / "ssh_config"
     private.write(entry, f'Include "{settings.state}/projects/*/ssh/config"\n', settings.caller)
@@ -77,8 +83,11 @@ def _agent_keys() -> list[str]:
     return _key_lines(listed.stdout) if listed.returncode == 0 else []
 
 
-def _public_keys(folder: Path) -> list[str]:
-    return [key for path in sorted(folder.glob("*.pub")) for key in _key_lines(path.read_text("utf-8", "replace"))]
+def _read(path: Path) -> list[str]:
+    try:
+        return _key_lines(path.read_text("utf-8", "replace"))
+    except OSError:  # a dangling link, somebody else's
+        return []
 
 
 def _key_lines(text: str) -> list[str]:
@@ -86,21 +95,20 @@ def _key_lines(text: str) -> list[str]:
 
 
 def _own_key(settings: Settings) -> Path:
-    path = private.make_folder(settings.state, settings.caller) / "id_ed25519"
-    if path.is_file():
-        return path
+    """The public half of the key that envkit made, now or before."""
+    private_key = private.make_folder(settings.state, settings.caller) / "id_ed25519"
+    public_key = private_key.with_suffix(".pub")
+    if private_key.is_file() and _read(public_key):
+        return public_key
+    private_key.unlink(missing_ok=True)
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "envkit", "-f", str(private_key)]
     try:
-        subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "envkit", "-f", str(path)],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
+        subprocess.run(command, check=True, capture_output=True, text=True)
     except FileNotFoundError as error:
-        raise EngineError(
-            "no SSH key of yours, and no ssh-keygen to make one", hint="install openssh-client"
-        ) from error
-    for made in (path, path.with_suffix(".pub")):
-        if os.geteuid() == 0:
+        raise EngineError("no SSH key here, and no ssh-keygen to make one", hint="install openssh-client") from error
+    except subprocess.CalledProcessError as error:
+        raise EngineError(f"{private_key}: ssh-keygen made no key: {error.stderr.strip()}") from error
+    if os.geteuid() == 0:
+        for made in (private_key, public_key):
             os.chown(made, settings.caller.uid, settings.caller.gid)
-    return path
+    return public_key

@@ -7,6 +7,7 @@ likely. An archive with anything else in it is refused whole: a model has no use
 from __future__ import annotations
 
 import hashlib
+import io
 import lzma
 import stat
 import tarfile
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, BinaryIO, cast
 
 from envkit.errors import ModelError
 from envkit.models.model import Unpack
@@ -36,10 +37,13 @@ class _Member:
     open: Callable[[], IO[bytes]]
 
 
-def extract(archive: Path, kind: Unpack, paths: Sequence[str], into: Path) -> tuple[Path, Mapping[str, str]]:
+def extract(
+    archive: Path, kind: Unpack, paths: Sequence[str], into: Path, advance: Callable[[int], None]
+) -> tuple[Path, Mapping[str, str]]:
     """Write what ``paths`` name into the empty folder ``into``: of a folder its contents, of a file the file itself.
 
-    No paths mean everything, less the one folder around it that most archives of models have.
+    No paths mean everything, less the one folder around it that most archives of models have. ``advance`` is told how
+    many bytes of the archive were read, as they are; what it raises ends the extraction.
 
     Returns:
         The folder with the files, and their SHA-256 by their path below it.
@@ -52,14 +56,20 @@ def extract(archive: Path, kind: Unpack, paths: Sequence[str], into: Path) -> tu
     found: set[PurePosixPath] = set()
     sink = _Sink(into, max(_FLOOR, _RATIO * archive.stat().st_size))
     try:
-        for member in members(archive):
-            for root in roots:
-                if member.path.is_relative_to(root):
-                    found.add(root)
-                    inner = member.path.relative_to(root)
-                    sink.write(inner if inner.parts else PurePosixPath(root.name), member.open)
+        with archive.open("rb") as file:
+            for member in members(cast("IO[bytes]", _Watched(file, advance))):
+                for root in roots:
+                    if member.path.is_relative_to(root):
+                        found.add(root)
+                        inner = member.path.relative_to(root)
+                        sink.write(inner if inner.parts else PurePosixPath(root.name), member.open)
     except _DAMAGED as error:
-        raise ModelError(f"the {kind} archive cannot be read: {error or type(error).__name__}") from error
+        raise _damaged(kind, error) from error
+    except OSError as error:
+        # gzip and bz2 know no better exception for bytes that are not theirs; what a disk says has a number.
+        if error.errno is not None:
+            raise
+        raise _damaged(kind, error) from error
     for root in roots:
         if root not in found:
             raise ModelError(f"the archive has no file {root}" if root.parts else "the archive is empty")
@@ -72,6 +82,31 @@ def _unwrapped(into: Path, digests: Mapping[str, str]) -> tuple[Path, Mapping[st
     if wrappers or not wrapper:
         return into, digests
     return into / wrapper, {path.partition("/")[2]: digest for path, digest in digests.items()}
+
+
+class _Watched(io.RawIOBase):
+    """A file that tells how much of it is read: skipped members and compressed ones count as what they are."""
+
+    def __init__(self, file: BinaryIO, advance: Callable[[int], None]) -> None:
+        self._file = file
+        self._advance = advance
+
+    def read(self, size: int = -1, /) -> bytes:
+        chunk = self._file.read(size)
+        self._advance(len(chunk))
+        return chunk
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
 
 
 @dataclass
@@ -103,8 +138,8 @@ class _Sink:
             raise _refused("it unpacks to far more than its size makes likely")
 
 
-def _tar_members(archive: Path) -> Iterator[_Member]:
-    with tarfile.open(archive, "r:*") as tar:
+def _tar_members(archive: IO[bytes]) -> Iterator[_Member]:
+    with tarfile.open(fileobj=archive, mode="r:*") as tar:
         for count, info in enumerate(tar):
             _check_count(count)
             path = _safe(info.name)
@@ -122,7 +157,7 @@ def _stream(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     return stream
 
 
-def _zip_members(archive: Path) -> Iterator[_Member]:
+def _zip_members(archive: IO[bytes]) -> Iterator[_Member]:
     with zipfile.ZipFile(archive) as opened:
         for count, info in enumerate(opened.infolist()):
             _check_count(count)
@@ -147,6 +182,10 @@ def _safe(name: str) -> PurePosixPath:
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
         raise _refused(f"{name!r} leads out of it")
     return path
+
+
+def _damaged(kind: Unpack, error: Exception) -> ModelError:
+    return ModelError(f"the {kind} archive cannot be read: {error or type(error).__name__}")
 
 
 def _refused(why: str) -> ModelError:

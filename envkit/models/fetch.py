@@ -22,11 +22,12 @@ import urllib3
 
 from envkit import __version__
 from envkit.errors import ModelError
+from envkit.models import session
 from envkit.models.model import PLACEHOLDER_MD5, Digests, WrongBytesError
 from envkit.models.progress import Meter
 from envkit.models.sources.base import Location
 
-_CHUNK = 1 << 20  # bytes
+_CHUNK = 1 << 20  # bytes at most: what has arrived is taken, however little
 _TIMEOUT = (10.0, 30.0)  # seconds to connect, and between two reads
 _HEADERS = {"User-Agent": f"envkit/{__version__} requests/{requests.__version__}", "Accept-Encoding": "identity"}
 # A body that is this much longer than the registry says (bytes) is not read to its end for the sake of the message.
@@ -57,8 +58,10 @@ class _Body(Protocol):
     def read(self, amount: int, /) -> bytes: ...
 
 
-def fetch(request: Request, into: Path, meter: Meter, cancelled: Callable[[], bool]) -> Digests:
+def fetch(request: Request, into: Path, meter: Meter, check: Callable[[], None]) -> Digests:
     """Receive the bytes into the file ``into``, made anew, and prove them; their digests and size.
+
+    ``check`` is called as bytes arrive; what it raises ends the transfer.
 
     Raises:
         WrongBytesError: a digest or the size is not as expected.
@@ -68,7 +71,7 @@ def fetch(request: Request, into: Path, meter: Meter, cancelled: Callable[[], bo
     expected = request.expected
     with _opened(request.location, request.ca_bundle) as (body, announced), into.open("wb") as out:
         meter.start(expected.size if announced is None else announced)
-        got = _receive(body, out, meter, cancelled, limit=None if expected.size is None else expected.size + _EXCESS)
+        got = _receive(body, out, meter, check, limit=None if expected.size is None else expected.size + _EXCESS)
     if announced is not None and got.size != announced:
         raise TransientError(f"the transfer ended after {got.size} of {announced} bytes")
     _prove(request, got)
@@ -103,11 +106,12 @@ def _prove(request: Request, got: Digests) -> None:
     raise WrongBytesError("other bytes than models.yaml names", mismatches, hint=hint)
 
 
-def _receive(body: _Body, out: BinaryIO, meter: Meter, cancelled: Callable[[], bool], limit: int | None) -> Digests:
+def _receive(body: _Body, out: BinaryIO, meter: Meter, check: Callable[[], None], limit: int | None) -> Digests:
     md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
-    while chunk := body.read(_CHUNK):
-        if cancelled():
-            raise ModelError("interrupted")
+    # urllib3 before 2.2 has no `read1`, and waits until a chunk is full.
+    read: Callable[[int], bytes] = getattr(body, "read1", body.read)
+    while chunk := read(_CHUNK):
+        check()
         if size == 0 and chunk[:1024].lstrip().lower().startswith((b"<!doctype html", b"<html")):
             raise _not_a_model()
         for sink in (md5.update, sha256.update, out.write):
@@ -140,19 +144,18 @@ def _opened(location: Location, ca_bundle: Path | None) -> Iterator[tuple[_Body,
 @contextmanager
 def _response(method: str, location: Location, ca_bundle: Path | None) -> Iterator[requests.Response]:
     """One request, its connection closed afterwards; what goes wrong meanwhile as a `ModelError`."""
-    verify = str(ca_bundle) if ca_bundle else None
     try:
         with (
-            requests.Session() as session,
-            session.request(
+            session.opened(location.route) as opened,
+            opened.request(
                 method,
                 location.url,
                 headers=_HEADERS,
                 auth=location.auth,
                 stream=True,
                 timeout=_TIMEOUT,
-                verify=verify,
                 allow_redirects=True,
+                **session.options(location.route, ca_bundle),
             ) as response,
         ):
             yield response

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -70,8 +71,11 @@ def from_json(text: str) -> Record | None:
         return None
 
 
-def observe(target: Path, path: str = "") -> tuple[FileFacts, Digests] | None:
-    """Hash one file of a model and note its stat facts; None where it cannot be read or changes meanwhile."""
+def observe(target: Path, path: str, advance: Callable[[int], None]) -> tuple[FileFacts, Digests] | None:
+    """Hash one file of a model and note its stat facts; None where it cannot be read or changes meanwhile.
+
+    ``advance`` is told how many bytes were hashed, as they are.
+    """
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
     try:
         with (target / path).open("rb") as file:
@@ -79,6 +83,7 @@ def observe(target: Path, path: str = "") -> tuple[FileFacts, Digests] | None:
             while chunk := file.read(_CHUNK):
                 md5.update(chunk)
                 sha256.update(chunk)
+                advance(len(chunk))
             after = os.fstat(file.fileno())
     except OSError:
         return None

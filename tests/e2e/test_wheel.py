@@ -49,7 +49,12 @@ def test_it_brings_another_project_up(python: Path, make_project: Callable[..., 
     envkit = python.with_name("envkit")
     environ = {"HOME": str(project.home), "PATH": os.environ["PATH"]}
     done = subprocess.run(
-        [str(envkit), "up", "jupyter"], cwd=project.path, env=environ, capture_output=True, text=True, check=False
+        [str(envkit), "up", "jupyter", "--variant", "cpu"],
+        cwd=project.path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "/lab?token=" in done.stdout

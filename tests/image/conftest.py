@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.image.container import Boxes
-from tests.support.model_server import ModelServer
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -21,11 +20,3 @@ def boxes(engine: DockerClient, cpu_image: str) -> Iterator[Boxes]:
     yield started
     alarms = started.remove()
     assert not alarms, f"a container logged what nobody expected:\n{alarms}"
-
-
-@pytest.fixture
-def model_server(engine: DockerClient) -> Iterator[ModelServer]:
-    """A model server that containers reach, and that nobody outside this machine does."""
-    bridge = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
-    with ModelServer(bridge) as server:
-        yield server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -83,6 +84,54 @@ def test_a_build_has_the_certificates_and_the_settings_of_pip_and_no_layer_has_t
     )
     left = engine.containers.run(NAME, ["-c", "ls -A /run/secrets"], entrypoint="/bin/sh", remove=True)
     assert left == b""
+
+
+def test_no_step_leaves_the_hosts_certificates_in_its_layer(
+    engine: DockerClient, small_build: Build, tmp_path: Path
+) -> None:
+    shutil.copy(REPOSITORY / "requirements/install.sh", tmp_path)
+    mounts = "".join(
+        f"--mount=type={mount} "
+        for mount in (
+            "bind,source=install.sh,target=/build/install.sh",
+            "secret,id=ca",
+            "secret,id=pip",
+            "cache,target=/var/cache/apt,sharing=locked",
+            "cache,target=/var/lib/apt,sharing=locked",
+        )
+    )
+    machine = load({"project": str(REPOSITORY)})
+    bundle, mark = add_certificate(machine.ca_bundle, tmp_path)
+    small_build(
+        # The package that writes bundles, and a tool that has one of its own: what could take a certificate along.
+        f"RUN {mounts} sh /build/install.sh apt --reinstall ca-certificates && "
+        "sh /build/install.sh pip /opt/envkit/venv/bin/python --no-deps --force-reinstall certifi",
+        ca_bundle=bundle,
+        proxies=machine.proxies,
+    )
+    # Whatever a RUN leaves is in its layer, and nothing comes after it here.
+    found = engine.containers.run(
+        NAME,
+        ["-c", f'grep -rlF --devices=skip -e "{mark}" /etc /home /opt /root /run /tmp /usr /var || test $? = 1'],
+        entrypoint="/bin/sh",
+        remove=True,
+    )
+    assert found == b""
+
+
+def add_certificate(bundle: Path | None, folder: Path) -> tuple[Path, str]:
+    """A copy of a bundle with a throw-away authority in it as well, and a line that only that one has."""
+    made, own = folder / "bundle.crt", folder / "own.crt"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-subj", "/CN=an authority of the tests", "-keyout", "/dev/null", "-out", own),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    made.write_text((bundle.read_text("utf-8") if bundle else "") + own.read_text("utf-8"), "utf-8")
+    return made, own.read_text("utf-8").splitlines()[2]
 
 
 def test_a_build_reaches_a_proxy_on_this_machines_loopback(small_build: Build) -> None:

@@ -94,8 +94,8 @@ def test_on_a_base_that_has_paddle_its_own_is_used(
 
 def test_on_a_plain_base_paddle_comes_from_paddles_index(build: Build, debian: str, model_server: ModelServer) -> None:
     model_server.serve_wheel("paddlepaddle-gpu", "3.3.0", {"paddle/__init__.py": b"print('the stand-in')"})
-    index = model_server.url("/simple/")
-    done = build("gpu-paddle", index=model_server.address.split(":")[0], GPU_BASE=debian, PADDLE_INDEX=index)
+    index, host = model_server.url("/simple/"), model_server.address.split(":")[0]
+    done = build("gpu-paddle", index=host, VARIANT="gpu", GPU_BASE=debian, PADDLE_INDEX=index)
     assert done.returncode == 0, done.stderr
     assert model_server.count("GET", "/files/paddlepaddle_gpu-3.3.0-py3-none-any.whl") == 1
 

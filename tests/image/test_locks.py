@@ -46,3 +46,10 @@ def test_every_lock_has_what_is_asked_for(lock: str) -> None:
     locked = set(re.findall(r"^([\w.-]+)==", (REQUIREMENTS / lock).read_text("utf-8"), re.MULTILINE))
     names = {re.split(r"[<>=!~ ]", line)[0].lower().replace("_", "-") for line in asked(lock.replace(".txt", ".in"))}
     assert names <= locked
+
+
+def test_the_developers_packages_are_those_with_a_reason() -> None:
+    page = (REPOSITORY / "docs/explanation/dependencies.md").read_text("utf-8").split("## For development")[1]
+    words = re.findall(r"[\w-]+", " ".join(re.findall(r"^\| (.+?) \| .* \|$", page, re.MULTILINE)))
+    builders = {"hatchling", "editables"}  # host.in has them, for the editable install
+    assert set(words) - {"package", "with"} - builders == asked("dev.in")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import time
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ import pytest
 
 from tests.image.container import ROOT_SSH, Box, Boxes
 from tests.support.project import USER
+from tests.support.wait import until
 
 
 @pytest.fixture
@@ -31,12 +33,20 @@ def public(key: Path) -> str:
     return key.with_suffix(".pub").read_text("utf-8")
 
 
-def start(boxes: Boxes, key: Path, owner: int = USER, volumes: Mapping[str, str] | None = None, **options: Any) -> Box:
+def start(
+    boxes: Boxes,
+    key: Path,
+    *arguments: str,
+    owner: int = USER,
+    volumes: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Box:
+    """Start the service, with ``arguments`` for it, and wait until it answers."""
     secrets = boxes.folder(owner, files={"authorized_keys": public(key)})
     if owner == 0:
         options["capabilities"] = ROOT_SSH
     mounts = {str(secrets): "/run/secrets:ro", **(volumes or {})}
-    return boxes.start("ssh", project=boxes.folder(owner), volumes=mounts, **options).answering()
+    return boxes.start("ssh", *arguments, project=boxes.folder(owner), volumes=mounts, **options).answering()
 
 
 def client(box: Box, key: Path, *arguments: str, program: str = "ssh") -> list[str]:
@@ -58,7 +68,7 @@ def call(box: Box, key: Path, *arguments: str, code: int = 0, program: str = "ss
 
 @pytest.mark.parametrize("owner", [USER, 0])
 def test_commands_logins_and_sftp_work_for_the_owner(boxes: Boxes, key: Path, owner: int, tmp_path: Path) -> None:
-    box = start(boxes, key, owner)
+    box = start(boxes, key, owner=owner)
     user = "root" if owner == 0 else "paddle"
     assert call(box, key, f"{user}@HOST", "id -u").strip() == str(owner)
     assert "/dev/pts/" in call(box, key, "-tt", f"{user}@HOST", said="tty; exit\n")
@@ -122,6 +132,23 @@ def test_a_stop_ends_it_at_once_with_a_session_open(boxes: Boxes, key: Path) -> 
         assert time.monotonic() - began < 3
         assert session.wait(10) == 255
     assert box.wait() == 0
+
+
+@pytest.mark.parametrize("owner", [USER, 0])
+def test_a_client_that_says_nothing_gets_out_of_the_way(boxes: Boxes, key: Path, owner: int) -> None:
+    box = start(boxes, key, "-oLoginGraceTime=2", "-oMaxStartups=1", owner=owner)
+    host, port = box.address(2222).split(":")
+    user = "root" if owner == 0 else "paddle"
+    with socket.create_connection((host, int(port)), timeout=30) as mute:
+        mute.sendall(b"SSH-2.0-mute\r\n")  # only then the server splits in two
+        assert mute.recv(4) == b"SSH-"
+        assert call(box, key, f"{user}@HOST", "true", code=255), "the one slot is free"
+
+        def admitted() -> bool:
+            command = client(box, key, f"{user}@HOST", "true")
+            return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+
+        until(admitted, "the slot is free again", 20)
 
 
 def test_another_port_is_still_found_by_the_health_check(boxes: Boxes, key: Path) -> None:

@@ -10,10 +10,13 @@ import pytest
 from tests.image.container import ROOT_PACKAGES, Boxes
 from tests.support.project import USER
 
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+
 
 def test_every_process_runs_as_the_projects_owner_with_no_rights_left(boxes: Boxes) -> None:
-    box = boxes.start("jupyter", project=boxes.folder()).answering()
-    assert {(uid, gid) for uid, gid, _ in box.processes()} == {(USER, USER)}
+    project = boxes.folder()
+    box = boxes.start("jupyter", project=project).answering()
+    assert {(uid, gid) for uid, gid, _ in box.processes()} == {(USER, project.stat().st_gid)}
     status = Path(f"/proc/{box.container.attrs['State']['Pid']}/status").read_text("utf-8")
     assert "CapEff:\t0000000000000000" in status
     assert "NoNewPrivs:\t1" in status
@@ -32,7 +35,7 @@ def test_files_made_in_the_workspace_belong_to_its_owner(boxes: Boxes, owner: in
     assert box.wait() == 0
     assert box.log.split() == [str(owner)]
     for made in (project / "made", project / "folder"):
-        assert (made.stat().st_uid, made.stat().st_gid) == (owner, owner)
+        assert (made.stat().st_uid, made.stat().st_gid) == (owner, project.stat().st_gid)
 
 
 def test_the_user_named_goes_before_the_folders_owner(boxes: Boxes) -> None:
@@ -55,6 +58,7 @@ def test_without_a_project_the_user_is_an_ordinary_one(boxes: Boxes) -> None:
     assert box.log == "1000\n"
 
 
+@AS_ROOT
 def test_nothing_in_the_workspace_changes_hands(boxes: Boxes) -> None:
     project = boxes.folder(files={"theirs/file": "x"})
     os.chown(project / "theirs", 4321, 4321)
@@ -87,6 +91,16 @@ def test_groups_that_the_engine_was_told_to_add_stay(boxes: Boxes) -> None:
 def test_a_container_told_its_user_works_without_any_of_roots_rights(boxes: Boxes) -> None:
     box = boxes.start("jupyter", project=boxes.folder(), user=f"{USER}:{USER}", capabilities=())
     box.answering()
+
+
+@pytest.mark.parametrize("user", ["", f"{USER}:{USER}"], ids=["root", "user"])
+def test_a_read_only_root_file_system_is_refused_with_what_to_do(boxes: Boxes, user: str) -> None:
+    box = boxes.start("true", read_only=True, user=user)
+    assert box.wait() == 2
+    place = "/run/envkit" if user else "/etc/passwd"
+    assert box.log.startswith(
+        f"envkit: {place} cannot be written to\nenvkit:   start the container without --read-only"
+    )
 
 
 def test_ssh_in_a_container_told_its_user_says_what_to_do_instead(boxes: Boxes) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.shell.scripts import call, checkout, sourced
-from tests.support.project import USER
+from tests.support.project import REPOSITORY, USER
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
@@ -83,3 +84,11 @@ def test_the_distributions_whose_packages_are_known(tmp_path: Path, release: str
         path.write_text(release)
     done = sourced("lib.sh", "distribution", environ={"OS_RELEASE": str(path)})
     assert (done.returncode, done.stdout.strip()) == (0, expected)
+
+
+def test_no_pipeline_ends_in_a_reader_that_leaves_early() -> None:
+    # Under pipefail, a writer that is still at work fails it with 141 when `grep -q` ends at the first match.
+    scripts = [path for path in REPOSITORY.rglob("*.sh") if not path.relative_to(REPOSITORY).parts[0].startswith(".")]
+    lines = [f"{path.name}: {line}" for path in scripts for line in path.read_text("utf-8").splitlines()]
+    assert len(scripts) > 10
+    assert [line for line in lines if re.search(r"[^|]\|\s*(grep -\w*q|head\b)", line)] == []

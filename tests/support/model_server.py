@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import ssl
 import tarfile
 import threading
 import zipfile
@@ -12,15 +13,19 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from urllib.parse import unquote, urlsplit
+
+_DRIP = 100  # bytes
 
 
 @dataclass(frozen=True)
 class Answer:
     """One answer. HEADs get the status ``head`` if given.
 
-    After ``cut`` bytes of the body the connection ends; after ``pause_at`` it sets ``paused`` and waits for ``go_on``.
+    After ``cut`` bytes of the body the connection ends; after ``pause_at`` it sets ``paused`` and waits for ``go_on``,
+    sending a little again and again meanwhile if it is to ``trickle``. A ``mute`` one waits before its first byte.
     """
 
     body: bytes = b""
@@ -29,6 +34,8 @@ class Answer:
     head: int | None = None
     cut: int | None = None
     pause_at: int | None = None
+    trickle: bool = False
+    mute: bool = False
     paused: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
 
@@ -43,15 +50,24 @@ class Asked:
 
 
 class ModelServer:
-    """Use as a context manager; ``host`` is the address to listen on and to name in URLs."""
+    """Use as a context manager; ``host`` is the address to listen on and to name in URLs.
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
+    ``certificate`` is a PEM file with a key and its certificate: with one, HTTPS is spoken.
+    """
+
+    def __init__(self, host: str = "127.0.0.1", certificate: Path | None = None) -> None:
         self.asked: list[Asked] = []
         self._answers: dict[str, list[Answer]] = {}
         self._password: tuple[str, str] | None = None
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer((host, 0), self._handler())
         self._http.daemon_threads = True
+        self._scheme = "http"
+        if certificate:
+            self._scheme, context = "https", ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            # The handshake belongs to the thread of the connection: one that is refused must not end the server.
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
     def __enter__(self) -> ModelServer:
@@ -71,7 +87,7 @@ class ModelServer:
         return f"{host!s}:{port}"
 
     def url(self, path: str) -> str:
-        return f"http://{self.address}{path}"
+        return f"{self._scheme}://{self.address}{path}"
 
     def serve(self, path: str, *answers: Answer | bytes) -> str:
         """Answer GETs of ``path`` one after the other, the last for ever (HEADs likewise); the URL."""
@@ -108,6 +124,10 @@ class ModelServer:
         server = self
 
         class Handler(BaseHTTPRequestHandler):
+            def handle(self) -> None:
+                with suppress(ssl.SSLError, ConnectionError):  # who does not trust us goes away
+                    super().handle()
+
             def do_GET(self) -> None:
                 self._answer("GET")
 
@@ -115,13 +135,18 @@ class ModelServer:
                 self._answer("HEAD")
 
             def _answer(self, method: str) -> None:
+                # As a proxy, it is asked for whole URLs.
                 answer = server._take(method, unquote(urlsplit(self.path).path), dict(self.headers))
+                if answer.mute:
+                    answer.paused.set()
+                    answer.go_on.wait()
                 self.send_response(answer.head if method == "HEAD" and answer.head else answer.status)
                 for key, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
                     self.send_header(key, value)
                 self.end_headers()
                 if method == "GET":
-                    self._send(answer)
+                    with suppress(OSError):  # the client went away, as some are meant to
+                        self._send(answer)
 
             def _send(self, answer: Answer) -> None:
                 body = answer.body if answer.cut is None else answer.body[: answer.cut]
@@ -129,9 +154,10 @@ class ModelServer:
                     self.wfile.write(body[: answer.pause_at])
                     body = body[answer.pause_at :]
                     answer.paused.set()
-                    answer.go_on.wait()
-                with suppress(ConnectionError):  # the client went away, as some are meant to
-                    self.wfile.write(body)
+                    while not answer.go_on.wait(0.05 if answer.trickle else None):
+                        self.wfile.write(body[:_DRIP])
+                        body = body[_DRIP:]
+                self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,8 +15,13 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-# An ordinary user of the host; no such account has to exist for files to be theirs.
-USER = 1234
+# An ordinary user of the host. For root one with no account: files can be theirs all the same.
+USER = os.geteuid() or 1234
+
+
+def md5(body: bytes) -> str:
+    """The digest as a registry has it."""
+    return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Project:
     def give(self) -> None:
         """Make all files in the project its owner's."""
         for found in (self.path, *self.path.rglob("*")):
-            os.chown(found, self.owner, self.owner, follow_symlinks=False)
+            os.chown(found, self.owner, self.owner if os.geteuid() == 0 else -1, follow_symlinks=False)
 
     def add(self, *names: str) -> None:
         """Copy files and folders of the repository into the project."""
@@ -54,6 +60,11 @@ class Project:
             else:
                 shutil.copy(source, target)
         self.give()
+
+    def declare(self, url: str, digest: str) -> None:
+        """Write a registry of one model, `demo` 1.0, at ``url`` with the MD5 ``digest``."""
+        entry = f"- name: demo\n  version: '1.0'\n  source: http\n  url: {url}\n  md5: {digest}\n"
+        (self.path / "models.yaml").write_text(f"models:\n{entry}")
 
     def envkit(self, *arguments: str, code: int | None = 0, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run `envkit` in the project; fails unless it exits with ``code`` (None: any)."""

@@ -52,7 +52,7 @@ def test_a_wrong_envkit_yaml_says_what_is_wrong(folder: Path, text: str, message
 
 
 def test_a_wrong_variable_is_named_by_its_origin(folder: Path) -> None:
-    with pytest.raises(InputError, match="the environment: variant is 'tpu'"):
+    with pytest.raises(InputError, match="ENVKIT_VARIANT is 'tpu'"):
         load({}, {"ENVKIT_VARIANT": "tpu", "HOME": "/h"}, folder)
 
 
@@ -93,3 +93,12 @@ def test_under_sudo_state_is_kept_in_the_home_of_who_called(folder: Path) -> Non
     settings = load({}, environ, folder)
     assert settings.caller == Owner(other.pw_uid, other.pw_gid)
     assert settings.state == Path(other.pw_dir) / ".local/state/envkit"
+
+
+def test_a_mistyped_bundle_of_ours_is_told(folder: Path) -> None:
+    with pytest.raises(InputError, match="ENVKIT_CA_BUNDLE: /not/there is no file"):
+        load({}, {"ENVKIT_CA_BUNDLE": "/not/there", "HOME": "/h"}, folder)
+
+
+def test_an_empty_variable_is_no_setting(folder: Path) -> None:
+    assert load({}, {"ENVKIT_MODELS": "", "HOME": "/h"}, folder).models == "strict"

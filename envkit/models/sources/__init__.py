@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from envkit.models.sources.base import Location, Source
+from envkit.models.sources.base import Location, Source, Tick
 from envkit.models.sources.http import HttpSource
 from envkit.models.sources.pypi import PypiSource
 
-__all__ = ["SOURCES", "Location", "Source"]
+__all__ = ["SOURCES", "Location", "Source", "Tick"]
 
 SOURCES: Mapping[str, Source] = {
     "http": HttpSource(key="url"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envkit.models import urls
-from envkit.models.sources.base import Location
+from envkit.models.sources.base import Location, Tick
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,12 @@ class HttpSource:
     def shown(self, locator: str) -> str:
         return urls.redacted(locator)
 
-    def locate(self, locator: str) -> Location:
+    def locate(self, locator: str, tick: Tick) -> Location:
+        del tick  # nothing to wait for
         return Location(locator)
 
-    def probe(self, locator: str, ca_bundle: Path | None) -> int | None:
+    def probe(self, locator: str, ca_bundle: Path | None, tick: Tick) -> int | None:
         from envkit.models import fetch
 
+        del tick  # `fetch` has time-outs of its own
         return fetch.probe(Location(locator), ca_bundle)

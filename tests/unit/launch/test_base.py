@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from envkit.errors import EngineError
-from envkit.launch import base
+from envkit.launch import base, debian
 from envkit.result import Report
 
 DEFAULT = "debian:bookworm-slim"
@@ -84,3 +85,34 @@ def test_with_neither_registry_nor_tool_both_ways_out_are_named(monkeypatch: pyt
 
 def test_the_gpu_base_is_the_builds_own_to_pull() -> None:
     assert base.resolve("gpu", None, lambda _: None).startswith("paddlepaddle/paddle:3.3.0-gpu-")
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A `docker` that imports whatever it is given as `sha256:1`, warning, tags nothing, and writes down its calls."""
+    program, calls = tmp_path / "docker", tmp_path / "calls"
+    program.write_text(
+        f'#!/bin/sh\necho "$1 $2 $3" >>{calls}\n'
+        "case $1 in\n"
+        '  import) cat >/dev/null; echo "WARNING: odd" >&2; echo sha256:1 ;;\n'
+        '  tag) echo "no space left on device" >&2; exit 1 ;;\n'
+        "esac\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(debian, "sources", lambda: debian.Sources("test", ("deb http://mirror.test test main",)))
+    return calls
+
+
+def test_a_base_that_cannot_be_named_is_no_base(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "maker", lambda _: ["echo", "a tar"])
+    with pytest.raises(EngineError, match="the engine would not name it so: no space left on device"):
+        base.make(lambda _: None)
+    # By what the import printed, its warning left out.
+    assert docker.read_text().splitlines()[1:] == ["tag sha256:1 envkit-base:test", "image rm sha256:1"]
+
+
+def test_a_maker_gets_the_sources_on_its_standard_input(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "maker", lambda _: ["sh", "-c", "cat >&2; exit 1"])
+    with pytest.raises(EngineError, match=r"deb http://mirror\.test test main"):
+        base.make(lambda _: None)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from envkit.errors import EngineError
 from envkit.launch import debian
+from tests.support.wait import until
 
 MAIN = "http://mirror.test/debian/|bookworm|main|Debian"
 UPDATES = "http://mirror.test/debian/|bookworm-updates|main|Debian"
@@ -56,8 +60,54 @@ def test_a_password_is_used_and_does_not_get_into_the_image() -> None:
     assert found.archive == "http://user:secret@mirror.test/debian"
     assert found.without_credentials == "deb http://mirror.test/debian bookworm main\n"
     (hook,) = (word for word in debian.mmdebstrap(found) if word.startswith("--customize-hook"))
-    assert "secret" not in hook
     assert "http://mirror.test/debian" in hook
+
+
+def test_a_password_is_in_no_process_list_and_no_file_with_a_name() -> None:
+    found = parse(MAIN.replace("http://", "http://user:secret@"))
+    assert not [word for word in debian.mmdebstrap(found) if "secret" in word]
+    with debian.listing(found) as stream:
+        said = subprocess.run(["cat"], stdin=stream, capture_output=True, text=True, check=True).stdout
+        assert os.fstat(stream.fileno()).st_nlink == 0
+    assert said == "deb http://user:secret@mirror.test/debian bookworm main\n"
+
+
+def test_no_other_user_reads_the_list_while_mmdebstrap_works_and_everybody_the_images(tmp_path: Path) -> None:
+    listed = tmp_path / "etc/apt/sources.list"
+    listed.parent.mkdir(parents=True)
+    listed.write_text("deb http://user:secret@mirror.test/debian bookworm main\n")
+    for option, mode in (("--setup-hook=", 0o600), ("--customize-hook=", 0o644)):
+        command = debian.mmdebstrap(parse(MAIN.replace("http://", "http://user:secret@")))
+        (hook,) = (word.removeprefix(option) for word in command if word.startswith(option))
+        subprocess.run(["sh", "-c", f"umask 022; {hook}", "sh", tmp_path], check=True)
+        assert listed.stat().st_mode & 0o777 == mode
+    assert listed.read_text() == "deb http://mirror.test/debian bookworm main\n"
+
+
+def test_debootstrap_which_would_show_a_password_is_not_given_one() -> None:
+    with pytest.raises(EngineError, match="debootstrap would show to every user") as error:
+        debian.debootstrap(parse(MAIN.replace("http://", "http://user:secret@")))
+    assert "secret" not in str(error.value)
+    assert "apt-get install mmdebstrap" in str(error.value.hint)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_nothing_of_debootstraps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    stub, told = tmp_path / "debootstrap", tmp_path / "told"
+    # It is called with two options and the suite before the folder.
+    stub.write_text(f'#!/bin/sh\nmkdir "$4/etc"\necho "$4" >{told}.new\nmv {told}.new {told}\nexec sleep 60\n')
+    stub.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    command = debian.debootstrap(parse(MAIN))
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as process:
+        until(told.exists, "debootstrap runs")
+        folder = Path(told.read_text().strip())
+        assert folder.is_dir()
+        os.killpg(process.pid, number)
+    assert process.returncode == code
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("row", ["cdrom:[Debian]/|bookworm|main|Debian", "http://m.test/|bookworm|contrib|Debian", ""])

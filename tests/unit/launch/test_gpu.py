@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from envkit.errors import EngineError, InputError
-from envkit.launch.gpu import GpuChoice, decide
+from envkit.launch.gpu import GpuChoice, decide, image_variant
 from envkit.settings import VariantChoice
 
 
@@ -41,3 +41,11 @@ def test_asked_for_and_not_there_is_an_error(
 def test_gpus_with_the_cpu_image_contradict_each_other() -> None:
     with pytest.raises(InputError, match="CPU image"):
         decide("all", "cpu", 1, True)
+
+
+@pytest.mark.parametrize(
+    ("variant", "handed", "taken"),
+    [("auto", "all", "gpu"), ("auto", "", "cpu"), ("gpu", "", "gpu"), ("cpu", "", "cpu")],
+)
+def test_the_image_is_the_one_asked_for_else_the_one_that_fits(variant: VariantChoice, handed: str, taken: str) -> None:
+    assert image_variant(variant, handed) == taken

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import secrets
 import stat
 import tarfile
 import zipfile
@@ -27,7 +29,7 @@ def unpack(tmp_path: Path) -> Callable[..., dict[str, bytes]]:
         packed, into = tmp_path / "packed", tmp_path / "into"
         packed.write_bytes(body)
         into.mkdir()
-        folder, digests = archive.extract(packed, kind, paths, into)
+        folder, digests = archive.extract(packed, kind, paths, into, lambda _: None)
         found = {str(path.relative_to(folder)): path.read_bytes() for path in into.rglob("*") if path.is_file()}
         assert {name: sha256(content) for name, content in found.items()} == digests
         assert {path.name for path in tmp_path.iterdir()} == {"packed", "into"}
@@ -36,7 +38,7 @@ def unpack(tmp_path: Path) -> Callable[..., dict[str, bytes]]:
     return run
 
 
-def tar(*members: tarfile.TarInfo | tuple[str, bytes], mode: Literal["w", "w:gz", "w:xz"] = "w") -> bytes:
+def tar(*members: tarfile.TarInfo | tuple[str, bytes], mode: Literal["w", "w:gz", "w:bz2", "w:xz"] = "w") -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode=mode) as packed:
         for member in members:
@@ -164,6 +166,59 @@ def test_so_is_one_of_too_many_files(unpack: Callable[..., dict[str, bytes]], mo
 def test_a_damaged_archive_is_told_as_such(unpack: Callable[..., dict[str, bytes]], kind: Kind, body: bytes) -> None:
     with pytest.raises(ModelError):
         unpack(body[: len(body) // 2][:700], kind)
+
+
+def spoilt_bz2() -> bytes:
+    body = bytearray(tar(("a", secrets.token_bytes(3 << 20)), mode="w:bz2"))
+    body[1 << 20 : (1 << 20) + 100] = bytes(100)
+    return bytes(body)
+
+
+def spoilt_gzip() -> bytes:
+    """Two gzip members that make up a tar, the checksum of the first of them wrong."""
+    body = tar(("a", bytes(3 << 20)))
+    first, second = gzip.compress(body[: 1 << 20]), gzip.compress(body[1 << 20 :])
+    return first[:-8] + bytes(4) + first[-4:] + second
+
+
+@pytest.mark.parametrize("body", [spoilt_bz2(), spoilt_gzip()], ids=["bz2", "gz"])
+def test_damage_that_has_no_exception_of_its_own_is_told_as_such(
+    unpack: Callable[..., dict[str, bytes]], body: bytes
+) -> None:
+    with pytest.raises(ModelError, match="the tar archive cannot be read: "):
+        unpack(body, "tar")
+
+
+def test_what_the_disk_says_is_not_taken_for_damage(
+    unpack: Callable[..., dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("envkit.models.archive._Sink.write", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        unpack(tar(*TREE), "tar")
+
+
+@pytest.mark.parametrize(("kind", "body"), PACKED, ids=["tar", "gz", "xz", "zip"])
+def test_progress_is_how_much_of_the_archive_was_read(tmp_path: Path, kind: Kind, body: bytes) -> None:
+    (tmp_path / "packed").write_bytes(body)
+    (tmp_path / "into").mkdir()
+    read: list[int] = []
+    archive.extract(tmp_path / "packed", kind, ("m/keys.txt",), tmp_path / "into", read.append)
+    assert sum(read) > 0
+
+
+def test_what_progress_raises_ends_the_extraction(tmp_path: Path) -> None:
+    (tmp_path / "packed").write_bytes(tar(*TREE, mode="w:gz"))
+    (tmp_path / "into").mkdir()
+
+    def stop(_: int) -> None:
+        raise ModelError("interrupted")
+
+    with pytest.raises(ModelError, match="interrupted"):
+        archive.extract(tmp_path / "packed", "tar", (), tmp_path / "into", stop)
+    assert list((tmp_path / "into").iterdir()) == []
 
 
 def test_one_of_the_other_kind_is_told_as_such(unpack: Callable[..., dict[str, bytes]]) -> None:

@@ -11,6 +11,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from envkit.errors import ModelError
 from envkit.models import fetch
@@ -27,7 +28,7 @@ BODY = b"weights"
 
 def get(url: str, into: Path) -> Digests:
     meter = Lines(lambda _: None).meter("x")
-    return fetch.fetch(Request(Location(url), Digests(), None), into, meter, lambda: False)
+    return fetch.fetch(Request(Location(url), Digests(), None), into, meter, lambda: None)
 
 
 def test_the_size_and_both_digests_come_back(server: ModelServer, tmp_path: Path) -> None:
@@ -35,6 +36,37 @@ def test_the_size_and_both_digests_come_back(server: ModelServer, tmp_path: Path
     assert (got.sha256, got.size) == (sha256(BODY), len(BODY))
     assert got.md5
     assert (tmp_path / "a").read_bytes() == BODY
+
+
+def test_what_trickles_in_is_counted_as_it_comes(server: ModelServer, tmp_path: Path) -> None:
+    slow = Answer(bytes(1 << 20), pause_at=1000, trickle=True)
+    arrived = threading.Event()
+
+    class Arrival:
+        def start(self, total: int | None) -> None:
+            pass
+
+        def advance(self, amount: int) -> None:  # noqa: ARG002 - the name is the protocol's
+            arrived.set()
+
+        def close(self) -> None:
+            pass
+
+    request = Request(Location(server.serve("/a", slow)), Digests(), None)
+    thread = threading.Thread(target=fetch.fetch, args=(request, tmp_path / "a", Arrival(), lambda: None))
+    thread.start()
+    assert arrived.wait(10)
+    slow.go_on.set()
+    thread.join()
+    assert (tmp_path / "a").read_bytes() == slow.body
+
+
+def test_a_urllib3_that_cannot_give_what_there_is_will_do(
+    server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(urllib3.HTTPResponse, "read1")
+    monkeypatch.delattr(urllib3.response.BaseHTTPResponse, "read1")
+    assert get(server.serve("/a", BODY), tmp_path / "a").sha256 == sha256(BODY)
 
 
 def test_a_redirect_is_followed(server: ModelServer, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,6 +112,88 @@ def test_ctrl_c_leaves_nothing_half_done(server: ModelServer, project: ModelProj
     assert server.count("GET", "/next.bin") == 0
     assert project.listing() == {}
     assert project.leftovers() == []
+
+
+HANGING = {
+    "stalls": lambda: Answer(BODY, pause_at=10),
+    "trickles": lambda: Answer(BODY, pause_at=10, trickle=True),
+    "says nothing": lambda: Answer(BODY, mute=True),
+}
+
+
+@pytest.mark.parametrize("kind", HANGING)
+def test_ctrl_c_does_not_wait_for_a_server_that_hangs(server: ModelServer, project: ModelProject, kind: str) -> None:
+    url = server.serve("/file.bin", slow := HANGING[kind]())
+    project.declare(entry("file", url, BODY), entry("next", server.serve("/next.bin", BODY), BODY))
+    with syncing(project, "-m envkit models sync --jobs 1") as process:
+        assert slow.paused.wait(30)
+        if not slow.mute:
+            until(lambda: any(path.is_file() for path in project.leftovers()), "the body is being read")
+        assert interrupted(process) < 5
+    slow.go_on.set()
+    assert server.count("GET", "/next.bin") == 0
+    assert project.leftovers() == []
+
+
+def test_ctrl_c_ends_the_pip_that_is_asked(index: ModelServer, project: ModelProject) -> None:
+    index.serve("/simple/tiny-models/", silent := Answer(mute=True))
+    wanted = {"source": "pypi", "package": "tiny-models==1.0", "path": "a/", "md5": "0" * 32}
+    project.declare({"name": "net", "version": "1", **wanted})
+    with syncing(project) as process:
+        assert silent.paused.wait(30)
+        (pip,) = children(process.pid)
+        assert interrupted(process) < 5
+    assert not Path(f"/proc/{pip}").exists()
+    silent.go_on.set()
+
+
+def interrupted(process: subprocess.Popen[str]) -> float:
+    """Press Ctrl-C, so to speak, and see that it is obeyed; the seconds it took."""
+    pressed = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert output.endswith("interrupted\n")
+    return time.monotonic() - pressed
+
+
+def children(pid: int) -> list[str]:
+    return [child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+
+
+def test_ctrl_c_waits_for_a_publication(server: ModelServer, project: ModelProject, tmp_path: Path) -> None:
+    """What was there is aside for a moment: in that moment the process must not end."""
+    (tmp_path / "program.py").write_text(SLOW_PUBLICATION)
+    body = tarball({"a": b"new"})
+    project.declare(entry("folder", server.serve("/f.tar", body), body))
+    (project.checkpoints / "folder_v1").mkdir(parents=True)
+    with syncing(project, str(tmp_path / "program.py")) as process:
+        output = process.stdout
+        assert output
+        until(lambda: output.readline() == "aside\n", "the sync has come to the publication")
+        assert interrupted(process) < 10
+    assert project.listing() == {"folder_v1/a": b"new"}
+    assert project.leftovers() == []
+
+
+SLOW_PUBLICATION = """
+import sys, threading
+from envkit import cli
+from envkit.models import crew
+from envkit.models.workspace import Workspace
+stopping, swap, stop = threading.Event(), Workspace._swap_in, crew.Crew._stop
+def slow_swap(self, staged, target):
+    print("aside", flush=True)
+    stopping.wait()
+    # Longer than the crew waits for the others.
+    threading.Event().wait(2 * crew._GRACE)
+    swap(self, staged, target)
+def announced_stop(self):
+    stopping.set()
+    stop(self)
+Workspace._swap_in, crew.Crew._stop = slow_swap, announced_stop
+sys.exit(cli.main(["models", "sync"]))
+"""
 
 
 def test_artifacts_are_fetched_side_by_side(server: ModelServer, project: ModelProject) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from envkit.models import progress
 from tests.support.model_project import ModelProject, entry
-from tests.support.model_server import ModelServer
+from tests.support.model_server import ModelServer, tarball
 
 MIB = 1 << 20
 
@@ -62,6 +62,50 @@ def test_a_retry_counts_anew(clock: Clock) -> None:
     clock.now += 5
     meter.advance(MIB)
     assert said == ["resnet: 1.0 of 4.0 MiB (25%), 0.2 MiB/s"]
+
+
+def test_what_has_no_measure_says_how_long_it_goes_on(clock: Clock) -> None:
+    said: list[str] = []
+    beat = progress.pulse(progress.Lines(said.append, clock), "asking", clock)
+    for _ in range(12):
+        clock.now += 1
+        beat()
+    assert said == ["asking, for 5 s", "asking, for 10 s"]
+
+
+def test_after_the_end_nothing_is_said(clock: Clock) -> None:
+    said: list[str] = []
+    lines = progress.Lines(said.append, clock)
+    meter = lines.meter("resnet")
+    lines.close()
+    clock.now += 10
+    meter.advance(MIB)
+    lines.say("late")
+    assert said == []
+
+
+@pytest.fixture
+def chatty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every step is worth a line."""
+    monkeypatch.setattr(progress, "_EVERY", 0.0)
+
+
+def test_hashing_and_unpacking_show_how_far_they_are(chatty: None, server: ModelServer, project: ModelProject) -> None:
+    weights = bytes(3 * MIB)
+    archive = tarball({"net.json": weights})
+    project.declare(
+        entry("file", server.serve("/file.bin", weights), weights),
+        entry("folder", server.serve("/f.tar", archive), archive),
+    )
+    project.sync()
+    assert any(line.startswith("folder: unpacking: 2.0 of 3.0 MiB (67%)") for line in project.said)
+    project.verify()
+    assert [line.partition(" MiB (")[0] for line in project.said] == [
+        "file v1: hashing what is there",
+        *(f"file: hashing: {done}.0 of 3.0" for done in (1, 2, 3)),
+        "folder v1: hashing what is there",
+        *(f"folder: hashing: {done}.0 of 3.0" for done in (1, 2, 3)),
+    ]
 
 
 def test_what_is_no_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:

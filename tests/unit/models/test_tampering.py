@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from envkit.errors import ModelError
 from envkit.models import records, workspace
 from envkit.models.store import Store
 from envkit.models.workspace import Workspace
@@ -190,6 +194,55 @@ def test_verify_finds_what_stat_cannot_see_and_the_next_sync_mends_it(synced: Mo
     assert result.lines[-1].startswith("models.yaml:4: model 'folder' v1: other bytes than were verified")
     assert states(synced.sync()) == {"file": "kept", "folder": "fetched"}
     assert synced.listing() == good
+
+
+def test_verify_tells_another_registry_from_other_bytes(synced: ModelProject, server: ModelServer) -> None:
+    records = sorted((synced.checkpoints / ".envkit" / "records").iterdir())
+    synced.declare(
+        entry("file", server.url("/file.bin"), b"newer"), entry("folder", server.url("/f.tar"), b"newer too")
+    )
+    result = synced.verify()
+    assert states(result) == {"file": "outdated", "folder": "outdated"}
+    for line in result.lines[1:]:
+        assert "is not what models.yaml names now" in line
+        assert "were verified" not in line
+    assert f"expected md5 {md5(b'newer')}\n  got      md5 {md5(BODY)}" in result.lines[1]
+    # The old registry may come back: what it says is still known to be in place.
+    assert sorted((synced.checkpoints / ".envkit" / "records").iterdir()) == records
+
+
+@pytest.mark.parametrize("place", ["checkpoints", "checkpoints/.envkit"])
+def test_a_folder_that_is_not_ours_to_read_is_named(server: ModelServer, place: str) -> None:
+    with ordinary_project() as project:
+        project.declare(entry("file", server.serve("/file.bin", BODY), BODY))
+        assert project.sync().exit_code == 0
+        closed = project.path / place
+        with powerless(closed):
+            for command in (project.sync, project.verify):
+                with pytest.raises(ModelError, match=rf"{closed}/.*: cannot be read: Permission denied") as raised:
+                    command()
+                assert f"call envkit as the owner of {project.checkpoints}" in str(raised.value)
+
+
+@contextmanager
+def ordinary_project() -> Iterator[ModelProject]:
+    """A project that other users can reach, as they cannot those below pytest's folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield ModelProject(Path(folder))
+
+
+@contextmanager
+def powerless(closed: Path) -> Iterator[None]:
+    """Nobody but root may enter ``closed`` meanwhile, and we are not root."""
+    before = os.geteuid()
+    closed.chmod(0)
+    os.seteuid(before or 1234)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+        closed.chmod(0o755)
 
 
 def rewrite_record(project: ModelProject, path: Path) -> None:

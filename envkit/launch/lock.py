@@ -1,0 +1,56 @@
+"""One `envkit` at a time changes a project's services; another waits, knows for whom, and not for ever."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from envkit.errors import EngineError
+from envkit.launch import private
+from envkit.launch.identity import Identity
+from envkit.result import Report
+from envkit.settings import Settings
+
+# The other may be building an image, or fetching models.
+_DEADLINE_SECONDS = 3600
+_POLL_SECONDS = 0.2
+
+
+@contextmanager
+def exclusive(settings: Settings, report: Report) -> Iterator[None]:
+    """Hold the project's lock; it goes with the process, however that ends.
+
+    Raises:
+        EngineError: another has held it for an hour.
+    """
+    private.make_folder(settings.state, settings.caller)
+    path = private.make_folder(Identity.of(settings.project).state(settings.state), settings.caller) / "lock"
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8") as file:
+        if not _taken(file.fileno()):
+            holder = f"another envkit (process {file.read().strip() or 'unknown'})"
+            report(f"{settings.project}: {holder} is at work on it, waiting for that")
+            _wait(file.fileno(), f"{settings.project}: {holder} has been at work on it for an hour")
+        file.seek(0)
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _wait(descriptor: int, in_vain: str) -> None:
+    deadline = time.monotonic() + _DEADLINE_SECONDS
+    while not _taken(descriptor):
+        if time.monotonic() > deadline:
+            raise EngineError(in_vain, hint="end that process if it hangs")
+        time.sleep(_POLL_SECONDS)
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
