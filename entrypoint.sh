@@ -118,7 +118,7 @@ give_folder() {
   owner=$(stat -c %u "$1")
   if [[ $owner == "$2" && $owner != 0 ]]; then return; fi
   ((owner == 0)) || die $EX_INPUT "$1 belongs to uid $owner, but the project's owner is uid $2" \
-    "recreate the container and its volumes, or set ENVKIT_UID=$owner"
+    "\`envkit down --volumes\` lets the next start make new ones; without envkit: remove the volume, or set ENVKIT_UID=$owner"
   chmod 0700 "$1"
   if (($2 != 0)); then chown "$2:$3" "$1"; fi
 }
@@ -275,7 +275,7 @@ check_health() {
     jupyter) exec "$lib/jupyter/healthcheck.py" ;;
     ssh) exec "$lib/sshd/healthcheck.sh" ;;
     command) ;;
-    *) echo "not started yet: hooks run, or the models are being synced" && return 1 ;;
+    *) echo "not started yet: hooks run, or the models are being synced" && exit 1 ;;
   esac
 }
 

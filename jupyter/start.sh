@@ -11,7 +11,8 @@ prepare_service() {
     (umask 077 && od -An -N24 -tx1 /dev/urandom | tr -d ' \n' >"$kept")
   fi
   install -m 0600 "$kept" "$run_dir/jupyter_token"
-  log "no token was given: JupyterLab asks for the one in $kept"
+  log "no token was given: JupyterLab asks for the one in this container's $kept"
+  log "  to see it: docker exec $HOSTNAME cat $kept"
 }
 
 serve() {

@@ -9,6 +9,9 @@ prepare_service() {
     "start the container without --user and with ENVKIT_UID=$EUID: it gives up root's rights by itself"
   secret ENVKIT_AUTHORIZED_KEYS authorized_keys || die "$EX_INPUT" "no SSH key is allowed in" \
     "set ENVKIT_AUTHORIZED_KEYS or ENVKIT_AUTHORIZED_KEYS_FILE, or mount $secrets/authorized_keys"
+  # ssh-keygen would take it for its own public half, and nobody could log in.
+  ! grep -q 'PRIVATE KEY' "$run_dir/authorized_keys" || die "$EX_INPUT" "the authorized keys hold a private key" \
+    "give its public half instead: the file that ends with .pub"
   ssh-keygen -l -f "$run_dir/authorized_keys" >"$run_dir/fingerprints" ||
     die "$EX_INPUT" "the authorized keys are not public keys" "expected lines such as: ssh-ed25519 AAAA... you@host"
   sed 's/^/envkit: admits /' "$run_dir/fingerprints" >&2

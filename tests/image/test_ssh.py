@@ -163,6 +163,13 @@ def test_without_a_key_it_does_not_start(boxes: Boxes) -> None:
     assert "no SSH key is allowed in" in box.log
 
 
+def test_a_private_key_in_the_place_of_a_public_one_is_told(boxes: Boxes, key: Path) -> None:
+    box = boxes.start("ssh", environ={"ENVKIT_AUTHORIZED_KEYS": key.read_text()})
+    assert box.wait() == 2
+    assert "the authorized keys hold a private key" in box.log
+    assert key.read_text().splitlines()[1] not in box.log
+
+
 def test_what_is_no_key_is_wrong_input(boxes: Boxes) -> None:
     box = boxes.start("ssh", environ={"ENVKIT_AUTHORIZED_KEYS": "my password"})
     assert box.wait() == 2
