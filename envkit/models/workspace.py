@@ -53,8 +53,11 @@ class Workspace:
             _sync_to_disk(path)
         target = self._store.target(model)
         self._swap_in(staged, target)
-        self._wait_for_tick(max((target / path).stat().st_ctime_ns for path in digests))
-        files = tuple(records.facts_of(target, path, sha256) for path, sha256 in digests.items())
+        try:
+            self._wait_for_tick(max((target / path).stat().st_ctime_ns for path in digests))
+            files = tuple(records.facts_of(target, path, sha256) for path, sha256 in digests.items())
+        except FileNotFoundError:
+            return  # another run is putting its own in place this moment, and records that
         self.save(model, Record(artifact, model.unpack, model.paths, files))
 
     def save(self, model: Model, record: Record) -> None:

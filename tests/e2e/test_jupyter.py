@@ -103,14 +103,14 @@ def read_output(page: Page) -> list[str]:
     """The lines that the last cell of code printed."""
     output = page.locator(".jp-OutputArea-output", has_text="1. ")
 
-    def begun() -> bool:
+    def lines() -> list[str]:
         # Cells out of sight are not part of the page: follow the notebook down as it grows.
         page.locator(".jp-WindowedPanel-outer").evaluate("panel => panel.scrollTo(0, panel.scrollHeight)")
-        return output.count() == 1
+        return [line for text in output.all_inner_texts() for line in text.strip().splitlines()]
 
-    until(begun, "the first recognised line", 120)
+    until(lines, "the first recognised line", 120)
     wait_for_idle(page)
-    return output.inner_text().strip().splitlines()
+    return until(lines, "the recognised lines")
 
 
 def wait_for_idle(page: Page) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from envkit.errors import ModelError
-from envkit.models import workspace
+from envkit.models import registry, workspace
 from envkit.models.store import Store
 from tests.support.model_project import ModelProject, entry, states
 from tests.support.model_server import Answer, ModelServer, tarball
@@ -248,6 +248,26 @@ def test_what_a_living_sync_is_at_is_not_cleared_away(project: ModelProject) -> 
             second.fresh().write_bytes(b"other")
             assert mine.read_bytes() == b"half"
     assert project.leftovers() == []
+
+
+def test_a_model_that_another_run_replaces_this_moment_is_that_run_s_to_record(
+    project: ModelProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.declare(entry("folder", "http://127.0.0.1/f.tar", b"archive"))
+    (model,) = registry.load(project.path / "models.yaml").models
+    swap_in = workspace.Workspace._swap_in
+
+    def swap_and_lose(self: workspace.Workspace, staged: Path, target: Path) -> None:
+        swap_in(self, staged, target)
+        target.rename(self.fresh())  # the other run has it aside, and its own not yet there
+
+    monkeypatch.setattr(workspace.Workspace, "_swap_in", swap_and_lose)
+    with workspace.opened(store := Store(project.path), project.owner) as opened:
+        staged = opened.fresh()
+        staged.mkdir()
+        (staged / "a").write_bytes(b"1")
+        opened.publish(staged, model, model.artifact.digests, {"a": "0" * 64})
+    assert not store.record_path(model).exists()
 
 
 def test_two_syncs_at_once_both_end_well(server: ModelServer, project: ModelProject) -> None:
