@@ -7,11 +7,12 @@ the model half, the others are simply not there.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from envkit import __version__
 from envkit.errors import INTERRUPTED, EngineError, EnvkitError, InputError
@@ -32,27 +33,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser().parse_args(words, argparse.Namespace(project=None, json=False))
         return _show(_run(arguments), arguments.json)
     except EnvkitError as error:
-        if "--json" in words:
+        if "--json" in itertools.takewhile(lambda word: word != "--", words):
             _print_json({"error": error.message, "hint": error.hint, "exit_code": error.exit_code})
         print(error, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader (`| head`) went away: nothing is wrong, and nothing more may be written at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _show(result: Result, as_json: bool) -> int:
-    if as_json:
-        _print_json({**result.data, "exit_code": result.exit_code} if result.exit_code else result.data)
-    else:
-        for line in result.lines:
-            print(line)
-    # What waits in the buffer could meet a closed pipe at exit, where nobody catches it.
-    sys.stdout.flush()
+    try:
+        if as_json:
+            _print_json({**result.data, "exit_code": result.exit_code} if result.exit_code else result.data)
+        else:
+            for line in result.lines:
+                print(line)
+        # What waits in the buffer could meet a closed pipe at exit, where nobody catches it.
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (`| head`) went away: nothing is wrong with the result, and nothing more may be written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return result.exit_code
 
 
@@ -136,7 +137,10 @@ def _models_verify(_: argparse.Namespace, settings: Settings, report: Report) ->
 
 
 class _Parser(argparse.ArgumentParser):
-    """One whose complaint is an error like any other: as JSON where that was asked for."""
+    """One whose complaint is an error like any other, as JSON where that was asked for; options are written out."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **keywords})
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{self.prog}: {message}", hint=self.format_usage().strip())

@@ -95,7 +95,9 @@ def load(
     euid, egid = os.geteuid(), os.getegid()
     sudo = _sudo(euid, environ)
     home = Path((_home_of(sudo.uid) if sudo else None) or environ.get("HOME") or _home_of(euid) or "/nonexistent")
-    state = home / ".local" / "state" if sudo else Path(environ.get("XDG_STATE_HOME") or home / ".local" / "state")
+    # A relative path there is no path, says the XDG specification.
+    xdg = Path(environ.get("XDG_STATE_HOME", ""))
+    state = xdg if xdg.is_absolute() and not sudo else home / ".local" / "state"
     return Settings(
         project=project,
         owner=whose(euid, egid, environ, project),
@@ -122,8 +124,8 @@ def _current() -> Path:
 def find_project(named: str | None, cwd: Path) -> Path:
     """The folder with ``models.yaml``: the one named, else ``cwd`` or the nearest above it."""
     if named is not None:
-        folder = Path(named).expanduser().resolve()
-        if not (folder / REGISTRY).is_file():
+        folder = _expanded(named).resolve()
+        if not _is_file(folder / REGISTRY):
             raise InputError(f"{folder}: no {REGISTRY} here", hint="a project is a folder that holds one")
         return folder
     found = _above(cwd)
@@ -134,7 +136,22 @@ def find_project(named: str | None, cwd: Path) -> Path:
 
 
 def _above(cwd: Path) -> Path | None:
-    return next((folder for folder in (cwd, *cwd.parents) if (folder / REGISTRY).is_file()), None)
+    return next((folder for folder in (cwd, *cwd.parents) if _is_file(folder / REGISTRY)), None)
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{path}: no such user") from error
+
+
+def _is_file(path: Path) -> bool:
+    """False also for what this user may not look at."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _home_of(uid: int) -> str | None:
@@ -193,12 +210,12 @@ def _check(label: str, key: str, value: str) -> None:
 
 def _ca_bundle(environ: Mapping[str, str]) -> Path | None:
     ours = environ.get(_CA_VARIABLES[0])
-    if ours and not Path(ours).is_file():
+    if ours and not _is_file(Path(ours)):
         raise InputError(
             f"{_CA_VARIABLES[0]}: {ours} is no file", hint="it names a bundle of certificates, in PEM format"
         )
     named = (environ.get(name) for name in _CA_VARIABLES)
     for candidate in (*named, *_CA_SYSTEM):
-        if candidate and Path(candidate).is_file():
+        if candidate and _is_file(Path(candidate)):
             return Path(candidate).resolve()
     return None

@@ -12,7 +12,7 @@ prepare_service() {
   fi
   install -m 0600 "$kept" "$run_dir/jupyter_token"
   log "no token was given: JupyterLab asks for the one in this container's $kept"
-  log "  to see it: docker exec $HOSTNAME cat $kept"
+  log "  to see it: docker exec --user $EUID $HOSTNAME cat $kept"
 }
 
 serve() {

@@ -57,6 +57,8 @@ def sync(settings: Settings, *, dry_run: bool, jobs: int, report: Report) -> Res
 def verify(settings: Settings, *, report: Report) -> Result:
     """Hash every file of every model again. Exit code 3 if one is not as it was when its digests matched.
 
+    The record of one that was changed is dropped, so that the next sync fetches it.
+
     Raises:
         InputError: ``models.yaml`` is wrong.
         ModelError: ``checkpoints/`` cannot be read.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from envkit.commands import models
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 _JOBS = 4
+State = Literal["unchanged", "created", "started"]
 
 
 def up(settings: Settings, service: Service, *, port: int | None, gpus: gpu.GpuChoice, report: Report) -> Result:
@@ -54,12 +55,20 @@ def _sync(settings: Settings, report: Report) -> None:
     """
     if settings.models == "off":
         return
-    synced = models.sync(settings, dry_run=False, jobs=_JOBS, report=report)
-    if synced.exit_code and settings.models == "strict":
-        raise ModelError("\n".join(synced.lines))
-    if synced.exit_code:
-        for line in synced.lines:
-            report(line)
+    problems = _problems(settings, report)
+    if problems and settings.models == "strict":
+        raise ModelError(problems)
+    if problems:
+        report(problems)
+        report("going on all the same: models is 'warn'")
+
+
+def _problems(settings: Settings, report: Report) -> str:
+    try:
+        synced = models.sync(settings, dry_run=False, jobs=_JOBS, report=report)
+    except ModelError as error:
+        return str(error)
+    return "\n".join(synced.lines) if synced.exit_code else ""
 
 
 def _up(
@@ -109,31 +118,38 @@ def _published(container: Container, service: Service) -> int | None:
 
 def _bring_up(
     client: DockerClient, found: Container | None, spec: EnvironmentSpec, settings: Settings, report: Report
-) -> tuple[Container, str]:
+) -> tuple[Container, State]:
     image_id = engine.image_id(client, spec.image, report)
     if found and (changed := _changed(found, spec, image_id, secrets.newest(settings, spec.service))):
         report(f"{spec.name}: its {changed} changed, making it anew")
         engine.remove(found)
         found = None
-    state = "unchanged"
-    since = time.time()
+    state: State = "unchanged"
     if found is None:
         report(f"{spec.name}: starting from {spec.image}")
-        found, state = engine.create(client, spec), "created"
-        engine.start(found)
+        state = "created"
     elif found.status != "running":
         report(f"{spec.name}: starting again")
         state = "started"
-        engine.start(found)
-    token = secrets.jupyter_token(settings) if spec.service == "jupyter" else ""
     try:
-        readiness.wait(found, spec.service, spec.ports[0].host_port, token, since, report)
+        return _start(client, found, spec, settings, report), state
     except KeyboardInterrupt:
         if state != "unchanged":
-            report(f"{spec.name}: stopping it again")
-            engine.remove(found)
+            report(f"{spec.name}: taking it away again")
+            engine.remove_named(client, spec.name)
         raise
-    return found, state
+
+
+def _start(
+    client: DockerClient, found: Container | None, spec: EnvironmentSpec, settings: Settings, report: Report
+) -> Container:
+    since = time.time()
+    container = found or engine.create(client, spec)
+    if container.status != "running":
+        engine.start(container)
+    token = secrets.jupyter_token(settings) if spec.service == "jupyter" else ""
+    readiness.wait(container, spec.service, spec.ports[0].host_port, token, since, report)
+    return container
 
 
 def _changed(found: Container, spec: EnvironmentSpec, image_id: str, secrets_since: float) -> str:
@@ -143,7 +159,7 @@ def _changed(found: Container, spec: EnvironmentSpec, image_id: str, secrets_sin
     if found.attrs["Image"] != image_id:  # the same name may mean another image by now
         return "image"
     # A service reads them when it starts, and goes on admitting whoever it admitted then.
-    return "keys" if engine.started_at(found) < secrets_since else ""
+    return "secrets" if engine.started_at(found) < secrets_since else ""
 
 
 def _jupyter(settings: Settings, spec: EnvironmentSpec, state: str, report: Report) -> Result:

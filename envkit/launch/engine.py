@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,7 +34,7 @@ def connect() -> DockerClient:
     try:
         client = docker.from_env()
         client.ping()
-    except DockerException as error:
+    except (DockerException, ValueError) as error:  # the latter for a DOCKER_HOST that is none
         hint = (
             "one elsewhere is named by DOCKER_HOST or a docker context; for one here, see docs/how-to/install-engine.md"
             " (in a checkout of envkit, `make up` installs or starts it)"
@@ -95,12 +94,13 @@ def create(client: DockerClient, spec: EnvironmentSpec) -> Container:
 
 def start(container: Container) -> None:
     """Start it. One that cannot be started (its port was taken meanwhile) is removed: it would only be in the way."""
+    if container.status == "paused":
+        with explained(f"unpause {container.name}"):
+            container.unpause()
+        return
     try:
         with explained(f"start {container.name}"):
-            if container.status == "paused":
-                container.unpause()
-            else:
-                container.start()
+            container.start()
     except EngineError:
         with explained(f"remove {container.name}"):
             container.remove()
@@ -114,6 +114,17 @@ def remove(container: Container) -> None:
             container.unpause()
         container.stop(timeout=STOP_SECONDS)
         container.remove()
+
+
+def remove_named(client: DockerClient, name: str) -> None:
+    """Remove the container of that name at once, if there is one."""
+    from docker.errors import NotFound
+
+    with explained(f"remove {name}"):
+        try:
+            client.containers.get(name).remove(force=True)
+        except NotFound:
+            return
 
 
 def remove_volumes(client: DockerClient, identity: Identity) -> list[str]:
@@ -186,8 +197,15 @@ def explained(action: str) -> Iterator[None]:
         raise EngineError(f"the engine would not {action}: {_cause(error)}") from error
 
 
-def _cause(error: Exception) -> str:
-    text = str(getattr(error, "explanation", None) or error)
-    # Of a connection that failed the SDK shows every layer; the system's own words are inside.
-    found = re.search(r"\[Errno \d+\] ([^'\")]+)", text)
-    return found[1] if found else text
+def _cause(error: BaseException) -> str:
+    """The reason in the engine's or the system's own words. Of a failed connection the SDK shows every layer."""
+    if explained_by_engine := getattr(error, "explanation", None):
+        return str(explained_by_engine)
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror
+        told = (getattr(seen, "reason", None), *seen.args)
+        inner = next((word for word in told if isinstance(word, Exception)), None)
+        seen = inner or seen.__cause__ or seen.__context__
+    return str(error)

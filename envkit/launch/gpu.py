@@ -40,7 +40,7 @@ def decide(choice: GpuChoice, variant: VariantChoice, gpus: int, runtime: bool) 
     missing = _missing(gpus, runtime)
     if choice == "all" or (choice == "auto" and variant == "gpu"):
         if variant == "cpu":
-            raise InputError("--gpus all with --variant cpu: the CPU image cannot use a GPU")
+            raise InputError("--gpus all with --variant cpu: the CPU image cannot use a GPU", hint="leave one out")
         if missing:
             raise EngineError(f"a GPU was asked for, but {missing}", hint="to go on without: --gpus none --variant cpu")
         return "all", f"GPU: {gpus} found"

@@ -25,10 +25,11 @@ def exclusive(settings: Settings, report: Report) -> Iterator[None]:
 
     Raises:
         EngineError: another has held it for an hour.
+        InputError: there is no place for it.
     """
-    private.make_folder(settings.state, settings.caller)
-    path = private.make_folder(Identity.of(settings.project).state(settings.state), settings.caller) / "lock"
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8") as file:
+    # Not in the project's own folder, which `down --volumes` removes: a new file would be a second lock.
+    path = private.make_folder(settings.state / "locks", settings.caller) / Identity.of(settings.project).key
+    with private.open_file(path, settings.caller) as file:
         if not _taken(file.fileno()):
             holder = f"another envkit (process {file.read().strip() or 'unknown'})"
             report(f"{settings.project}: {holder} is at work on it, waiting for that")
@@ -49,8 +50,11 @@ def _wait(descriptor: int, in_vain: str) -> None:
 
 
 def _taken(descriptor: int) -> bool:
+    """Take the lock; False where another has it. A file system without locks counts as taken: ours."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError:
+        return True
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 from envkit.errors import EngineError, InputError
@@ -43,6 +44,7 @@ def is_free(port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
+        except OSError as error:
+            # Below 1024 an ordinary user may not listen; the engine may.
+            return error.errno != errno.EADDRINUSE
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TextIO
 
 from envkit.errors import InputError
 from envkit.settings import Owner
@@ -55,6 +56,20 @@ def write(path: Path, text: str, owner: Owner) -> None:
 def _unusable(path: Path, error: OSError) -> InputError:
     hint = "envkit keeps its state there; XDG_STATE_HOME names another place"
     return InputError(f"{path}: cannot be written: {error.strerror}", hint=hint)
+
+
+def open_file(path: Path, owner: Owner) -> TextIO:
+    """Open a file for reading and writing, made 0600 and ``owner``'s where it is not there.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        hand_over(path, owner)
+    except OSError as error:
+        raise _unusable(path, error) from error
+    return os.fdopen(descriptor, "r+", encoding="utf-8")
 
 
 def hand_over(path: Path, owner: Owner) -> None:

@@ -43,7 +43,8 @@ def prepare(settings: Settings, service: Service, pip_config: str | None, author
 
 def newest(settings: Settings, service: Service) -> float:
     """The Unix time of the last change: a service that was started before it still goes by the old ones."""
-    return max((path.stat().st_mtime for path in folder(settings, service).iterdir()), default=0.0)
+    place = folder(settings, service)
+    return max(path.stat().st_mtime for path in (place, *place.iterdir()))  # the folder's own: one may have gone
 
 
 def jupyter_token(settings: Settings) -> str:

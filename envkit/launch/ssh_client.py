@@ -35,10 +35,13 @@ def keys(settings: Settings) -> Keys:
         EngineError: there is none, and none can be made.
     """
     files = [path for path in sorted((settings.home / ".ssh").glob("*.pub")) if _read(path)]
-    found = dict.fromkeys([*_agent_keys(), *(key for path in files for key in _read(path))])
-    if not found:
+    lines = [*_agent_keys(), *(line for path in files for line in _read(path))]
+    if not lines:
         files = [_own_key(settings)]
-        found = dict.fromkeys(_read(files[0]))
+        lines = _read(files[0])
+    # Equal sets of keys give equal text, wherever each was found and whatever it is called there: a container is made
+    # anew when the text changes.
+    found = sorted({tuple(line.split()[:2]): line for line in lines}.values())
     # OpenSSH offers but a few names by itself; a key that is called otherwise has to be named.
     identities = tuple(path.with_suffix("") for path in files if path.with_suffix("").is_file())
     return Keys("".join(f"{key}\n" for key in found), identities)

@@ -1,4 +1,4 @@
-"""What is in ``checkpoints/``, and what envkit knows of it from ``checkpoints/.envkit``. Reads only."""
+"""What is in ``checkpoints/``, and what envkit knows of it from ``checkpoints/.envkit``."""
 
 from __future__ import annotations
 

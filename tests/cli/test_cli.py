@@ -80,10 +80,21 @@ def test_help_imports_nothing_heavy(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("as_json", [(), ("--json",)])
-def test_a_reader_that_goes_away_is_no_error(folder: Path, as_json: tuple[str, ...]) -> None:
-    envkit = f"{sys.executable} -m envkit {' '.join(('export', 'compose', *as_json))}"
-    done = subprocess.run(["bash", "-c", f"{envkit} | true"], cwd=folder, capture_output=True, text=True, check=True)
-    assert done.stderr == ""
+def test_a_reader_that_goes_away_changes_nothing_about_the_result(folder: Path, as_json: tuple[str, ...]) -> None:
+    (folder / "models.yaml").write_text(
+        "models:\n- {name: a, version: '1', source: http, url: 'http://127.0.0.1/a', md5: " + "0" * 32 + "}\n"
+    )
+    for arguments, code in ((("export", "compose"), 0), (("models", "verify"), 3)):
+        envkit = f"{sys.executable} -m envkit {' '.join((*arguments, *as_json))}"
+        script = f"{envkit} | true; exit ${{PIPESTATUS[0]}}"
+        done = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True, check=False)
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+
+
+def test_a_wrong_call_is_json_too(folder: Path) -> None:
+    done = run("up", "jupyter", "--port", "abc", "--json", cwd=folder)
+    assert json.loads(done.stdout)["exit_code"] == done.returncode == 2
+    assert "usage: envkit up" in done.stderr
 
 
 def test_a_registry_s_problem_begins_with_its_place(folder: Path) -> None:

@@ -28,6 +28,16 @@ def test_a_model_with_other_bytes_keeps_the_service_down(project: Project, model
     assert project.json("up", "jupyter")["state"] == "created"
 
 
+def test_with_models_warn_the_service_starts_all_the_same_and_says_so(
+    project: Project, model_server: ModelServer
+) -> None:
+    project.declare(model_server.serve("/demo.pdparams", b"other bytes"), md5(b"the right bytes"))
+    done = project.envkit("up", "jupyter", "--models", "warn")
+    assert md5(b"other bytes") in done.stderr
+    assert "going on all the same" in done.stderr
+    assert "/lab?token=" in done.stdout
+
+
 def test_an_unreachable_model_keeps_the_service_down(project: Project, model_server: ModelServer) -> None:
     project.declare(model_server.url("/not/there.pdparams"), md5(b"x"))
     done = project.envkit("up", "ssh", code=3)

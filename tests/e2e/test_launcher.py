@@ -177,10 +177,19 @@ def test_a_gpu_that_is_not_there_is_an_error_and_never_a_cpu_in_disguise(project
     assert project.json("status")["services"] == []
 
 
-def test_no_engine_is_told_as_such(project: Project) -> None:
-    done = project.envkit("status", code=4, DOCKER_HOST="unix:///nowhere/docker.sock")
-    assert "no Docker engine answers" in done.stderr
-    assert "Traceback" not in done.stderr
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("unix:///nowhere/docker.sock", "No such file or directory"),
+        ("tcp://127.0.0.1:1", "Connection refused"),
+        ("tcp://:99999999", "Port out of range"),
+    ],
+)
+def test_no_engine_is_told_in_the_system_s_words(project: Project, host: str, words: str) -> None:
+    done = project.envkit("status", code=4, DOCKER_HOST=host)
+    first, hint = done.stderr.splitlines()
+    assert first.startswith(f"no Docker engine answers: {words}")
+    assert "DOCKER_HOST" in hint
 
 
 def test_the_repository_itself_is_a_project() -> None:

@@ -159,7 +159,7 @@ def test_a_key_that_is_gone_no_longer_opens(make_project: Callable[..., Project]
     server = Server(project, project.json("up", "ssh"))
     server.with_key_alone(keys / "old")
     shutil.move(keys / "old.pub", tmp_path)
-    assert "its keys changed" in project.envkit("up", "ssh").stderr
+    assert "its secrets changed" in project.envkit("up", "ssh").stderr
     assert "Permission denied" in server.with_key_alone(keys / "old", code=255).stderr
     server.run("true")
     project.envkit("down")

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], what: str, seconds: float = 60) -> T:
+def until(condition: Callable[[], T | None], what: str, seconds: float = 60) -> T:
     """Give the first true value of ``condition``; fails, naming ``what``, if there is none within ``seconds``."""
     deadline = time.monotonic() + seconds
     while True:

@@ -8,6 +8,7 @@ certificates that pip is configured for.
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -84,4 +85,4 @@ def _route(configured: pip.Configuration) -> Route:
 
 
 def _path(value: str) -> Path | None:
-    return Path(value).expanduser() if value else None
+    return Path(os.path.expanduser(value)) if value else None  # noqa: PTH111 - as pip does it: `~nosuch` is left alone

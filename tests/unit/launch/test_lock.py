@@ -40,3 +40,13 @@ def test_the_second_waits_until_the_first_is_gone(tmp_path: Path) -> None:
             assert said == [f"{tmp_path}: another envkit (process {first.pid}) is at work on it, waiting for that"]
     with lock.exclusive(settings, said.append):
         assert len(said) == 1
+
+
+def test_a_lock_that_root_made_for_a_user_is_the_user_s(tmp_path: Path) -> None:
+    caller = Owner(4321, 4322) if os.geteuid() == 0 else Owner(os.geteuid(), os.getegid())
+    settings = Settings(project=tmp_path, owner=caller, caller=caller, home=tmp_path, state=tmp_path / "state")
+    with lock.exclusive(settings, lambda _: None):
+        pass
+    made = [tmp_path / "state", *(tmp_path / "state").rglob("*")]
+    assert len(made) == 3
+    assert {path.stat().st_uid for path in made} == {caller.uid}

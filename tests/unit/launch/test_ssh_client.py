@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -34,7 +36,24 @@ def test_the_users_own_public_keys_are_taken_and_their_private_halves_offered(se
     (ssh / "a").unlink()  # on a token, or with the agent alone
     (ssh / "note.pub").write_text("not a key\n")
     (ssh / "dangling.pub").symlink_to("nowhere")
-    assert ssh_client.keys(settings) == ssh_client.Keys(first + second, (ssh / "work",))
+    assert ssh_client.keys(settings) == ssh_client.Keys("".join(sorted((first, second))), (ssh / "work",))
+
+
+def test_the_same_keys_give_the_same_text_wherever_they_are_found(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssh = settings.home / ".ssh"
+    for name in ("a", "b"):
+        keygen(ssh / name)
+    without = ssh_client.keys(settings)
+    agent = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
+    said = dict(re.findall(r"(SSH_\w+)=([^;]+);", agent))
+    try:
+        monkeypatch.setenv("SSH_AUTH_SOCK", said["SSH_AUTH_SOCK"])
+        subprocess.run(["ssh-add", "-q", str(ssh / "b")], check=True)
+        assert ssh_client.keys(settings) == without
+    finally:
+        os.kill(int(said["SSH_AGENT_PID"]), signal.SIGTERM)
 
 
 def test_with_no_key_one_is_made_once(settings: Settings) -> None:
