@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from envkit import flock
 from envkit.errors import EngineError
 from envkit.launch import private
 from envkit.launch.identity import Identity
@@ -30,7 +30,7 @@ def exclusive(settings: Settings, report: Report) -> Iterator[None]:
     # Not in the project's own folder, which `down --volumes` removes: a new file would be a second lock.
     path = private.make_folder(settings.state / "locks", settings.caller) / Identity.of(settings.project).key
     with private.open_file(path, settings.caller) as file:
-        if not _taken(file.fileno()):
+        if not flock.take(file.fileno(), unsupported=True):
             holder = f"another envkit (process {file.read().strip() or 'unknown'})"
             report(f"{settings.project}: {holder} is at work on it, waiting for that")
             _wait(file.fileno(), f"{settings.project}: {holder} has been at work on it for an hour")
@@ -43,18 +43,7 @@ def exclusive(settings: Settings, report: Report) -> Iterator[None]:
 
 def _wait(descriptor: int, in_vain: str) -> None:
     deadline = time.monotonic() + _DEADLINE_SECONDS
-    while not _taken(descriptor):
+    while not flock.take(descriptor, unsupported=True):
         if time.monotonic() > deadline:
             raise EngineError(in_vain, hint="end that process if it hangs")
         time.sleep(_POLL_SECONDS)
-
-
-def _taken(descriptor: int) -> bool:
-    """Take the lock; False where another has it. A file system without locks counts as taken: ours."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True

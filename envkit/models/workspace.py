@@ -8,7 +8,6 @@ work, and each publishes whole models. The one lock there is tells a run that is
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 import time
@@ -17,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
+from envkit import flock
 from envkit.errors import ModelError
 from envkit.models import records
 from envkit.models.model import Digests, Model
@@ -152,8 +152,8 @@ def _clear_dead(runs: Path) -> None:
         with suppress(OSError):
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
+                if flock.take(lock, unsupported=False):
+                    shutil.rmtree(folder, ignore_errors=True)
             finally:
                 os.close(lock)
 
@@ -166,20 +166,9 @@ def _claim(runs: Path, owner: Owner | None) -> tuple[Path, int]:
         # Another run may take it for a dead one's until it is locked: then it is gone, or about to go.
         with suppress(FileNotFoundError):
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            if _locked(lock) and folder.exists():
+            if flock.take(lock, unsupported=True) and folder.exists():
                 return folder, lock
             os.close(lock)
-
-
-def _locked(descriptor: int) -> bool:
-    """Take the lock; False where another process has it. A file system without locks counts as taken: ours."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _give(path: Path, owner: Owner | None) -> None:
