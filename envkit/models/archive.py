@@ -1,192 +1,176 @@
 """Files out of an archive that nobody has to trust.
 
 Only plain files come out, below the folder they are meant for, and no more bytes than the size of the archive makes
-likely. An archive with anything else in it is refused whole: a model has no use for a link or a device.
+likely. A link becomes a file with the bytes of what it names. An archive with a link that leads nowhere or out of it,
+or with anything else in it, is refused whole. Owners and permissions are not taken over; archives in it stay closed.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import io
-import lzma
-import stat
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO, cast
+from typing import BinaryIO
 
 from envkit.errors import ModelError
+from envkit.models.archives import tar_reader, zip_reader
+from envkit.models.archives.index import Index
+from envkit.models.archives.member import CHUNK, Budget, Entry, refused, shown
+from envkit.models.archives.source import Source, guarded
 from envkit.models.model import Unpack
 
-_CHUNK = 1 << 20  # bytes
-_MAX_MEMBERS = 100_000
-# Weights hardly compress: an archive may unpack to 20 times its size, and small ones to a gibibyte.
+# Weights hardly compress: an archive may unpack to 20 times its size, small ones to a gibibyte, and none to more than
+# four tebibytes, which is several times the largest model there is.
 _RATIO = 20
 _FLOOR = 1 << 30
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
+_TOTAL = 4 << 40
+_READERS = {"tar": tar_reader.entries, "zip": zip_reader.entries}
 _CLASHES = (FileExistsError, NotADirectoryError, IsADirectoryError)
+_BAD_NAMES = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 
 
 @dataclass(frozen=True)
-class _Member:
-    path: PurePosixPath
-    open: Callable[[], IO[bytes]]
+class Member:
+    """A file that came out: its path below the folder, and the SHA-256 and size (bytes) of what was written."""
+
+    path: str
+    sha256: str
+    size: int
 
 
-def extract(
-    archive: Path, kind: Unpack, paths: Sequence[str], into: Path, advance: Callable[[int], None]
-) -> tuple[Path, Mapping[str, str]]:
+@dataclass(frozen=True)
+class Extracted:
+    """The folder with the files, and all of them, by path. There is at least one."""
+
+    folder: Path
+    files: tuple[Member, ...]
+
+
+def extract(archive: Path, kind: Unpack, paths: Sequence[str], into: Path, advance: Callable[[int], None]) -> Extracted:
     """Write what ``paths`` name into the empty folder ``into``: of a folder its contents, of a file the file itself.
 
     No paths mean everything, less the one folder around it that most archives of models have. ``advance`` is told how
-    many bytes of the archive were read, as they are; what it raises ends the extraction.
-
-    Returns:
-        The folder with the files, and their SHA-256 by their path below it.
+    many bytes of the archive were read, as they are; a `ModelError` from it ends the extraction. The archive is read
+    once, or twice if a link that is wanted names a file that is not.
 
     Raises:
         ModelError: the archive is damaged, is refused, or does not have what is asked for.
+        OSError: what the disk says.
     """
-    members = {"tar": _tar_members, "zip": _zip_members}[kind]
-    roots = [PurePosixPath(path) for path in paths] or [PurePosixPath()]
-    found: set[PurePosixPath] = set()
-    sink = _Sink(into, max(_FLOOR, _RATIO * archive.stat().st_size))
-    try:
-        with archive.open("rb") as file:
-            for member in members(cast("IO[bytes]", _Watched(file, advance))):
-                for root in roots:
-                    if member.path.is_relative_to(root):
-                        found.add(root)
-                        inner = member.path.relative_to(root)
-                        sink.write(inner if inner.parts else PurePosixPath(root.name), member.open)
-    except _DAMAGED as error:
-        raise _damaged(kind, error) from error
-    except OSError as error:
-        # gzip and bz2 know no better exception for bytes that are not theirs; what a disk says has a number.
-        if error.errno is not None:
-            raise
-        raise _damaged(kind, error) from error
-    for root in roots:
-        if root not in found:
-            raise ModelError(f"the archive has no file {root}" if root.parts else "the archive is empty")
-    return (into, sink.digests) if paths else _unwrapped(into, sink.digests)
+    allowed = min(_TOTAL, max(_FLOOR, _RATIO * archive.stat().st_size))
+    work = _Extraction([PurePosixPath(path) for path in paths] or [PurePosixPath()], _Sink(into, Budget(allowed)))
+
+    def entries(tell: Callable[[int], None]) -> Iterator[Entry]:
+        with archive.open("rb", buffering=0) as file:
+            for entry in guarded(kind, _READERS[kind](Source(file, tell), Budget(allowed))):
+                content = entry.content and guarded(kind, entry.content)
+                yield Entry(entry.path, content, entry.target)
+
+    work.take_all(entries(advance))
+    work.follow_links(lambda: entries(lambda _: advance(0)))
+    work.check_found()
+    files = sorted(work.sink.members, key=lambda member: member.path)
+    return Extracted(into, tuple(files)) if paths else _unwrapped(into, files)
 
 
-def _unwrapped(into: Path, digests: Mapping[str, str]) -> tuple[Path, Mapping[str, str]]:
-    wrappers = {path.partition("/")[0] if "/" in path else "" for path in digests}
+def _unwrapped(into: Path, files: Sequence[Member]) -> Extracted:
+    wrappers = {member.path.partition("/")[0] if "/" in member.path else "" for member in files}
     wrapper = wrappers.pop()
     if wrappers or not wrapper:
-        return into, digests
-    return into / wrapper, {path.partition("/")[2]: digest for path, digest in digests.items()}
-
-
-class _Watched(io.RawIOBase):
-    """A file that tells how much of it is read: skipped members and compressed ones count as what they are."""
-
-    def __init__(self, file: BinaryIO, advance: Callable[[int], None]) -> None:
-        self._file = file
-        self._advance = advance
-
-    def read(self, size: int = -1, /) -> bytes:
-        chunk = self._file.read(size)
-        self._advance(len(chunk))
-        return chunk
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
+        return Extracted(into, tuple(files))
+    inner = (Member(member.path.partition("/")[2], member.sha256, member.size) for member in files)
+    return Extracted(into / wrapper, tuple(inner))
 
 
 @dataclass
 class _Sink:
-    """Where members go; ``budget`` is how many bytes may still be written."""
+    """Where files go, as long as ``budget`` lasts. There is never a link in it that a path could lead through."""
 
     folder: Path
-    budget: int
-    digests: dict[str, str] = field(default_factory=dict)
+    budget: Budget
+    members: list[Member] = field(default_factory=list)
 
-    def write(self, inner: PurePosixPath, source: Callable[[], IO[bytes]]) -> None:
-        digest = hashlib.sha256()
-        try:
-            path = self.folder / inner
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with source() as stream, path.open("xb") as out:
-                while chunk := stream.read(_CHUNK):
-                    self._spend(len(chunk))
-                    digest.update(chunk)
-                    out.write(chunk)
-        except _CLASHES as error:
-            raise _refused(f"two members would be {inner}") from error
-        self.digests[str(inner)] = digest.hexdigest()
+    def write(self, inner: str, content: Iterable[bytes]) -> None:
+        digest, size = hashlib.sha256(), 0
+        with _created(self.folder / inner, inner) as out:
+            for chunk in content:
+                self.budget.spend(len(chunk))
+                digest.update(chunk)
+                size += out.write(chunk)
+        self.members.append(Member(inner, digest.hexdigest(), size))
 
-    def _spend(self, amount: int) -> None:
-        # Counted as written, whatever the archive declares.
-        self.budget -= amount
-        if self.budget < 0:
-            raise _refused("it unpacks to far more than its size makes likely")
+    def read(self, inner: str) -> Iterator[bytes]:
+        with (self.folder / inner).open("rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
 
 
-def _tar_members(archive: IO[bytes]) -> Iterator[_Member]:
-    with tarfile.open(fileobj=archive, mode="r:*") as tar:
-        for count, info in enumerate(tar):
-            _check_count(count)
-            path = _safe(info.name)
-            if info.isdir():
-                continue
-            if not info.isreg():
-                raise _refused(f"{info.name!r} is a link or a device")
-            yield _Member(path, partial(_stream, tar, info))
+def _created(path: Path, inner: str) -> BinaryIO:
+    """A new file. The file system has the last word on names: some fold case or Unicode, some take fewer bytes."""
+    try:
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True)
+        return path.open("xb")
+    except _CLASHES as error:
+        raise refused(f"two members would be {shown(inner)}") from error
+    except OSError as error:
+        if error.errno not in _BAD_NAMES:
+            raise
+        raise refused(f"{shown(inner)} is no name for a file here: {error.strerror}") from error
 
 
-def _stream(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
-    stream = tar.extractfile(info)
-    if stream is None:
-        raise _refused(f"{info.name!r} has no contents")
-    return stream
+@dataclass
+class _Extraction:
+    """What is wanted (the members below ``roots``), and how far it has come.
 
+    ``placed`` is where the contents of a member were written, by its path in the archive; ``copies`` are the files to
+    be that are links, or are wanted twice, and the member of each.
+    """
 
-def _zip_members(archive: IO[bytes]) -> Iterator[_Member]:
-    with zipfile.ZipFile(archive) as opened:
-        for count, info in enumerate(opened.infolist()):
-            _check_count(count)
-            path = _safe(info.filename)
-            if info.is_dir():
-                continue
-            kind = stat.S_IFMT(info.external_attr >> 16)
-            if kind not in (0, stat.S_IFREG):
-                raise _refused(f"{info.filename!r} is a link or a device")
-            if info.flag_bits & 1:
-                raise _refused(f"{info.filename!r} is encrypted")
-            yield _Member(path, partial(opened.open, info))
+    roots: Sequence[PurePosixPath]
+    sink: _Sink
+    index: Index = field(default_factory=Index)
+    found: set[PurePosixPath] = field(default_factory=set)
+    placed: dict[str, str] = field(default_factory=dict)
+    copies: list[tuple[str, str]] = field(default_factory=list)
 
+    def take_all(self, entries: Iterator[Entry]) -> None:
+        for entry in entries:
+            self.index.add(entry)
+            for inner in self._places(PurePosixPath(entry.path)):
+                if entry.content is not None and entry.path not in self.placed:
+                    self._place(entry, inner)
+                elif entry.content is not None or entry.target is not None:
+                    self.copies.append((inner, entry.path))
 
-def _check_count(count: int) -> None:
-    if count >= _MAX_MEMBERS:
-        raise _refused(f"it has more than {_MAX_MEMBERS} members")
+    def follow_links(self, again: Callable[[], Iterator[Entry]]) -> None:
+        """Write the copies, once all members are known: a link may come before what it names."""
+        self.index.check()
+        copies = [(inner, self.index.end(path)) for inner, path in self.copies]
+        lacking = {end: inner for inner, end in copies if end not in self.placed}
+        for entry in again() if lacking else ():
+            if entry.path in lacking:
+                self._place(entry, lacking[entry.path])
+        for inner, end in copies:
+            if lacking.get(end) != inner:
+                self.sink.write(inner, self.sink.read(self.placed[end]))
 
+    def check_found(self) -> None:
+        for root in self.roots:
+            if root not in self.found:
+                raise ModelError(f"the archive has no file {root}" if root.parts else "the archive is empty")
+        if not self.sink.members:
+            raise ModelError("the archive has only folders there")
 
-def _safe(name: str) -> PurePosixPath:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
-        raise _refused(f"{name!r} leads out of it")
-    return path
+    def _place(self, entry: Entry, inner: str) -> None:
+        self.sink.write(inner, entry.content or ())
+        self.placed[entry.path] = inner
 
-
-def _damaged(kind: Unpack, error: Exception) -> ModelError:
-    return ModelError(f"the {kind} archive cannot be read: {error or type(error).__name__}")
-
-
-def _refused(why: str) -> ModelError:
-    return ModelError(f"the archive is refused: {why}")
+    def _places(self, path: PurePosixPath) -> Iterator[str]:
+        for root in self.roots:
+            if path.is_relative_to(root):
+                self.found.add(root)
+                inner = path.relative_to(root)
+                yield str(inner if inner.parts else root.name)
