@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
+from envkit.models import units
+from envkit.models.tally import Board, Reading
 from envkit.result import Report
 
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
-_MIB = 1 << 20
-_EVERY = 5.0  # seconds between two lines about the same thing
+_EVERY = 5.0  # seconds between two lines; what takes less is not worth one
+_NAMES = 3  # beside what the line is about
 
 
 class Meter(Protocol):
-    """Bytes of one thing. ``start`` begins it anew, as it does after a retry."""
+    """Bytes of one thing, counted by any number of threads. After ``close`` it is over; what came stays counted."""
 
-    def start(self, total: int | None) -> None: ...
+    def start(self, total: int | None, done: int = 0) -> None:
+        """Begin, or begin anew as after a retry, with ``done`` bytes that are there from an earlier run."""
 
     def advance(self, amount: int) -> None: ...
 
@@ -30,16 +29,27 @@ class Meter(Protocol):
 class Progress(Protocol):
     """All that goes on at a time, and the lines said meanwhile. After ``close`` nothing more is shown."""
 
-    def meter(self, label: str) -> Meter: ...
+    def expect(self, files: int, size: int | None) -> None:
+        """How many files, and bytes if known, will come in all; the last one who says so is right."""
+
+    def meter(self, label: str, *, part_of_whole: bool = True) -> Meter:
+        """To count something with. What is not received, but hashed say, is no part of the whole."""
 
     def say(self, line: str) -> None: ...
+
+    def tick(self) -> None:
+        """Show what is due. `Meter.advance` does so too: this is for when nothing comes, from any thread."""
 
     def close(self) -> None: ...
 
 
 def choose(report: Report) -> Progress:
     """Bars where standard error is a terminal, else lines."""
-    return Bars() if sys.stderr.isatty() else Lines(report)
+    if not sys.stderr.isatty():
+        return Lines(report)
+    from envkit.models.bars import Bars
+
+    return Bars(sys.stderr)
 
 
 def pulse(progress: Progress, line: str, clock: Callable[[], float] = time.monotonic) -> Callable[[], None]:
@@ -52,98 +62,55 @@ def pulse(progress: Progress, line: str, clock: Callable[[], float] = time.monot
         if now - said >= _EVERY:
             said = now
             progress.say(f"{line}, for {now - began:.0f} s")
+        progress.tick()
 
     return beat
 
 
-class Bars:
-    """tqdm's bars on standard error; lines are written above them."""
-
-    def __init__(self) -> None:
-        self.closed = False
-        self._meters: list[_Bar] = []
-
-    def meter(self, label: str) -> Meter:
-        self._meters.append(meter := _Bar(label, self))
-        return meter
-
-    def say(self, line: str) -> None:
-        from tqdm import tqdm
-
-        if not self.closed:
-            tqdm.write(line, file=sys.stderr)
-
-    def close(self) -> None:
-        self.closed = True
-        for meter in self._meters:
-            meter.close()
-
-
-class _Bar:
-    def __init__(self, label: str, bars: Bars) -> None:
-        self._label = label
-        self._bars = bars
-        self._bar: tqdm[NoReturn] | None = None
-
-    def start(self, total: int | None) -> None:
-        from tqdm import tqdm
-
-        self.close()
-        if self._bars.closed:
-            return
-        self._bar = tqdm(total=total, desc=self._label, unit="B", unit_scale=True, unit_divisor=1024, leave=False)
-
-    def advance(self, amount: int) -> None:
-        if self._bar is not None:
-            self._bar.update(amount)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-
-class Lines:
-    """Lines through ``report``; ``clock`` gives seconds."""
+class Lines(Board):
+    """Lines through ``report``, each about all that has been going on for a while; ``clock`` gives seconds."""
 
     def __init__(self, report: Report, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock)
         self._report = report
-        self._clock = clock
-        # A thread left behind must not hold standard error while the interpreter shuts down.
-        self._lock = threading.Lock()
-        self._closed = False
-
-    def meter(self, label: str) -> Meter:
-        return _Line(label, self.say, self._clock)
 
     def say(self, line: str) -> None:
         with self._lock:
             if not self._closed:
                 self._report(line)
 
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
+    def _show(self, now: float) -> float:
+        shown = self.shown()
+        worth = [item for item in shown if now - item.pace.began >= _EVERY]
+        if not worth:
+            return min((item.pace.began + _EVERY for item in shown), default=now)
+        self._report(self._line([Reading.of(item, now) for item in worth], whole=worth[0] is self.whole))
+        return now + _EVERY
+
+    def _line(self, readings: Sequence[Reading], *, whole: bool) -> str:
+        first, *others = readings
+        label, amount = first.label, _amount(first)
+        if whole:
+            label = "models"
+            if first.share is None:
+                amount = f"{self.whole.ended} of {self.whole.files} files, {amount}"
+        names = ", ".join(f"{reading.label} {_briefly(reading)}" for reading in others[:_NAMES])
+        more = f" and {len(others) - _NAMES} more" if len(others) > _NAMES else ""
+        return f"{label}: {amount}, {_speed(first)}" + (f"; {names}{more}" if names else "")
 
 
-class _Line:
-    def __init__(self, label: str, report: Report, clock: Callable[[], float]) -> None:
-        self._label, self._report, self._clock = label, report, clock
-        self.start(None)
+def _amount(reading: Reading) -> str:
+    if reading.total is None or reading.share is None:
+        return units.scaled(reading.done)
+    return f"{units.part(reading.done, reading.total)} ({reading.share}%)"
 
-    def start(self, total: int | None) -> None:
-        self._total, self._done = total, 0
-        self._began = self._said = self._clock()
 
-    def advance(self, amount: int) -> None:
-        self._done += amount
-        now = self._clock()
-        if now - self._said < _EVERY:
-            return
-        self._said = now
-        rate = self._done / _MIB / (now - self._began)
-        share = f" of {self._total / _MIB:.1f} MiB ({self._done / self._total:.0%})" if self._total else " MiB"
-        self._report(f"{self._label}: {self._done / _MIB:.1f}{share}, {rate:.1f} MiB/s")
+def _briefly(reading: Reading) -> str:
+    return units.scaled(reading.done) if reading.share is None else f"{reading.share}%"
 
-    def close(self) -> None:
-        """Nothing to take away: lines stay."""
+
+def _speed(reading: Reading) -> str:
+    if not reading.speed:
+        return "stalled"
+    left = f", about {units.duration(reading.left)} left" if reading.left else ""
+    return f"{units.scaled(reading.speed)}/s{left}"
