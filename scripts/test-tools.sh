@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
-# What the tests use beside Python packages: a Chromium to drive, OpenSSH's client to connect with.
+# What the tests use beside Python packages: a Chromium to drive, OpenSSH's client to connect with, an nginx to
+# fetch from.
 set -Eeuo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 # Command and the package that has it. chromium brings fonts along.
-readonly TOOLS=(chromium:chromium git:git ssh:openssh-client ssh-keygen:openssh-client sftp:openssh-client)
+readonly TOOLS=(
+  chromium:chromium git:git nginx:nginx ssh:openssh-client ssh-keygen:openssh-client sftp:openssh-client
+)
+
+# Where Debian puts nginx, which an ordinary user's PATH lacks.
+SBIN=/usr/sbin
 
 # What the driver that Playwright brings is linked with.
 readonly LIBRARIES=(libatomic.so.1:libatomic1)
@@ -16,6 +22,7 @@ main() {
   if ((${#packages[@]})); then
     can_install || unmet "the tests need what is not installed here" \
       "  install these, or what your distribution calls them: ${packages[*]}"
+    [[ " ${packages[*]} " != *" nginx "* ]] || keep_nginx_off
     apt_install "the tests use them" "${packages[@]}"
   fi
   command -v chromium >/dev/null || get_own_chromium
@@ -25,13 +32,22 @@ missing_packages() {
   local needed
   for needed in "${TOOLS[@]}"; do
     [[ $needed != chromium:* || $(distribution) != ubuntu* ]] || continue
-    command -v "${needed%%:*}" >/dev/null || echo "${needed#*:}"
+    PATH=$PATH:$SBIN command -v "${needed%%:*}" >/dev/null || echo "${needed#*:}"
   done | sort -u
   for needed in "${LIBRARIES[@]}"; do
     # Not -q, which ends at the first match: ldconfig, still writing, would fail the pipeline.
     /sbin/ldconfig -p | grep -F "${needed%%:*}" >/dev/null || echo "${needed#*:}"
   done
 }
+
+# The tests start an nginx of their own; the package would start one on port 80 of all interfaces, now and at each boot.
+keep_nginx_off() {
+  has_systemd || return 0
+  say "Keeping nginx's own service off (systemctl unmask nginx lets it start)"
+  systemctl mask --quiet nginx.service
+}
+
+has_systemd() { [[ -d /run/systemd/system ]]; }
 
 # Ubuntu's Chromium is a snap, which sees neither the /tmp that it is driven through nor a container's home folder.
 get_own_chromium() {

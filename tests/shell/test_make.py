@@ -53,10 +53,34 @@ def test_a_check_that_fails_is_named_with_its_output_and_the_others_run() -> Non
     assert done.stderr == "oops\nFAILED  bash -c\nok      true\n"
 
 
-def test_tools_that_the_tests_lack_are_named(tmp_path: Path) -> None:
-    code = "can_install() { return 1; }; PATH=$1 main"
+@pytest.fixture
+def bare(tmp_path: Path) -> str:
+    """A folder for PATH with no more than the script itself needs."""
     for tool in ("grep", "sort"):
         (tmp_path / tool).symlink_to(shutil.which(tool) or "")
-    done = sourced("test-tools.sh", code, str(tmp_path))
+    return str(tmp_path)
+
+
+def test_tools_that_the_tests_lack_are_named(bare: str) -> None:
+    done = sourced("test-tools.sh", "can_install() { return 1; }; SBIN=; PATH=$1 main", bare)
     assert done.returncode == 4
-    assert done.stderr.endswith("install these, or what your distribution calls them: chromium git openssh-client\n")
+    said = "install these, or what your distribution calls them: chromium git nginx openssh-client\n"
+    assert done.stderr.endswith(said)
+
+
+def test_nginx_is_found_where_only_root_looks(bare: str, tmp_path: Path) -> None:
+    (tmp_path / "sbin").mkdir()
+    (tmp_path / "sbin" / "nginx").touch(0o755)
+    done = sourced("test-tools.sh", "SBIN=$1/sbin; PATH=$1 missing_packages", bare)
+    assert "git" in done.stdout
+    assert "nginx" not in done.stdout
+
+
+@pytest.mark.parametrize(("systemd", "masked"), [("true", "mask --quiet nginx.service"), ("false", None)])
+def test_an_nginx_that_comes_for_the_tests_serves_nothing_else(systemd: str, masked: str | None) -> None:
+    code = f"""
+        can_install() {{ :; }}; missing_packages() {{ printf '%s\\n' git nginx; }}; get_own_chromium() {{ :; }}
+        has_systemd() {{ {systemd}; }}; systemctl() {{ echo "$*"; }}; apt_install() {{ echo "install ${{*:2}}"; }}
+        main"""
+    done = sourced("test-tools.sh", code)
+    assert done.stdout.splitlines() == ([masked] if masked else []) + ["install git nginx"]

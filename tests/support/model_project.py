@@ -30,11 +30,12 @@ class Ran:
 
 @dataclass
 class ModelProject:
-    """``path`` is the project; ``said`` is what the last command told its `Report`."""
+    """``path`` is the project; ``said`` is what the last command told its `Report`; ``environ`` is for settings."""
 
     path: Path
     owner: Owner = field(default_factory=lambda: Owner(os.geteuid(), os.getegid()))
     said: list[str] = field(default_factory=list)
+    environ: dict[str, str] = field(default_factory=dict)
 
     @property
     def checkpoints(self) -> Path:
@@ -42,7 +43,7 @@ class ModelProject:
 
     @property
     def settings(self) -> Settings:
-        settings = load({"project": str(self.path)}, {"HOME": str(self.path.parent)})
+        settings = load({"project": str(self.path)}, {"HOME": str(self.path.parent), **self.environ})
         return replace(settings, owner=self.owner)
 
     def declare(self, *entries: Mapping[str, object]) -> None:
@@ -50,9 +51,11 @@ class ModelProject:
         lines = ",\n".join(json.dumps(entry) for entry in entries)
         (self.path / "models.yaml").write_text(f'{{"models": [\n\n{lines}]}}\n', "utf-8")
 
-    def sync(self, *, dry_run: bool = False, jobs: int = 4) -> Ran:
+    def sync(self, *, dry_run: bool = False, jobs: int = 4, connections: int = 8) -> Ran:
         self.said.clear()
-        return Ran.of(models.sync(self.settings, dry_run=dry_run, jobs=jobs, report=self.said.append))
+        return Ran.of(
+            models.sync(self.settings, dry_run=dry_run, pace=models.Pace(jobs, connections), report=self.said.append)
+        )
 
     def verify(self) -> Ran:
         self.said.clear()
@@ -64,9 +67,16 @@ class ModelProject:
         relative = {str(path.relative_to(self.checkpoints)): path.read_bytes() for path in found}
         return {name: body for name, body in relative.items() if not name.startswith((".envkit/", ".gitignore"))}
 
+    @property
+    def store(self) -> Path:
+        """The store that the project shares with others below the same home folder."""
+        return self.path.parent / ".cache" / "envkit" / "store"
+
     def leftovers(self) -> list[Path]:
         """Temporary files and folders that are still there."""
-        return list((self.checkpoints / ".envkit" / "runs").rglob("*"))
+        runs = (self.checkpoints / ".envkit" / "runs").rglob("*")
+        stored = [path for name in ("partial", "staging") for path in (self.store / name).rglob("*")]
+        return [*runs, *(path for path in stored if path.name != "locks")]
 
 
 def states(ran: Ran) -> dict[str, str]:

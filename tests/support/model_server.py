@@ -10,43 +10,13 @@ import tarfile
 import threading
 import zipfile
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from urllib.parse import unquote, urlsplit
 
-_DRIP = 100  # bytes
+from tests.support.answers import Answer, Answering, Asked, Signed, busy
+from tests.support.connections import Listener
 
-
-@dataclass(frozen=True)
-class Answer:
-    """One answer. HEADs get the status ``head`` if given.
-
-    After ``cut`` bytes of the body the connection ends; after ``pause_at`` it sets ``paused`` and waits for ``go_on``,
-    sending a little again and again meanwhile if it is to ``trickle``. A ``mute`` one waits before its first byte.
-    """
-
-    body: bytes = b""
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    head: int | None = None
-    cut: int | None = None
-    pause_at: int | None = None
-    trickle: bool = False
-    mute: bool = False
-    paused: threading.Event = field(default_factory=threading.Event)
-    go_on: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One request that came in."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
+__all__ = ["Answer", "ModelServer", "tarball", "wheel"]
 
 
 class ModelServer:
@@ -57,11 +27,11 @@ class ModelServer:
 
     def __init__(self, host: str = "127.0.0.1", certificate: Path | None = None) -> None:
         self.asked: list[Asked] = []
-        self._answers: dict[str, list[Answer]] = {}
+        self._answers: dict[str, list[Answering]] = {}
         self._password: tuple[str, str] | None = None
+        self._limit: tuple[int, Answer] | None = None
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer((host, 0), self._handler())
-        self._http.daemon_threads = True
+        self._http = Listener(host, self._take)
         self._scheme = "http"
         if certificate:
             self._scheme, context = "https", ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -77,8 +47,7 @@ class ModelServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._http.shutdown()
-        self._http.server_close()
+        self._http.close()
         self._thread.join()
 
     @property
@@ -89,10 +58,34 @@ class ModelServer:
     def url(self, path: str) -> str:
         return f"{self._scheme}://{self.address}{path}"
 
-    def serve(self, path: str, *answers: Answer | bytes) -> str:
+    @property
+    def connections(self) -> int:
+        """How many were accepted so far."""
+        return self._http.traffic.connections
+
+    @property
+    def most_at_once(self) -> int:
+        """How many requests were under way at the same time, at most."""
+        return self._http.traffic.most_at_once
+
+    def sent(self, path: str | None = None) -> int:
+        """Bytes of bodies handed to the system, of one path or of all, those that a client never took included."""
+        sent = self._http.traffic.sent
+        return sent.total() if path is None else sent[path]
+
+    def serve(self, path: str, *answers: Answering) -> str:
         """Answer GETs of ``path`` one after the other, the last for ever (HEADs likewise); the URL."""
-        self._answers[path] = [Answer(answer) if isinstance(answer, bytes) else answer for answer in answers]
+        self._answers[path] = list(answers)
         return self.url(path)
+
+    def serve_signed(
+        self, path: str, answer: Answer, *, uses: int | None = None, by: ModelServer | None = None
+    ) -> Signed:
+        """Send who asks for ``path`` to a signed URL, of the server ``by`` if given, that expires."""
+        signed, storage = Signed(answer, uses), by or self
+        base = storage.serve(f"/signed{path}", signed.answer)
+        self.serve(path, lambda _: signed.redirect(base))
+        return signed
 
     def serve_wheel(self, name: str, version: str, members: Mapping[str, bytes]) -> bytes:
         """Offer a wheel in a simple index at ``/simple/``; its bytes."""
@@ -107,62 +100,27 @@ class ModelServer:
         """From now on answer only who knows these."""
         self._password = user, password
 
+    def at_most(self, requests: int, beyond: Answer | None = None) -> None:
+        """From now on give who comes while so many requests are under way the answer ``beyond`` (a plain 503)."""
+        self._limit = requests, beyond or busy(503)
+
     def count(self, method: str, path: str) -> int:
         return sum((asked.method, asked.path) == (method, path) for asked in self.asked)
 
-    def _take(self, method: str, path: str, headers: Mapping[str, str]) -> Answer:
+    def _take(self, asked: Asked) -> Answer:
         with self._lock:
-            self.asked.append(Asked(method, path, headers))
-            if self._password and headers.get("Authorization") != _basic(*self._password):
+            self.asked.append(asked)
+            if self._password and asked.headers.get("Authorization") != _basic(*self._password):
                 return Answer(status=401, headers={"WWW-Authenticate": 'Basic realm="models"'})
-            answers = self._answers.get(path)
+            if self._limit and self._http.traffic.at_once > self._limit[0]:
+                return self._limit[1]
+            answers = self._answers.get(asked.path)
             if not answers:
                 return Answer(b"nothing here", status=404)
-            return answers.pop(0) if method == "GET" and len(answers) > 1 else answers[0]
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def handle(self) -> None:
-                with suppress(ssl.SSLError, ConnectionError):  # who does not trust us goes away
-                    super().handle()
-
-            def do_GET(self) -> None:
-                self._answer("GET")
-
-            def do_HEAD(self) -> None:
-                self._answer("HEAD")
-
-            def _answer(self, method: str) -> None:
-                # As a proxy, it is asked for whole URLs.
-                answer = server._take(method, unquote(urlsplit(self.path).path), dict(self.headers))
-                if answer.mute:
-                    answer.paused.set()
-                    answer.go_on.wait()
-                self.send_response(answer.head if method == "HEAD" and answer.head else answer.status)
-                for key, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
-                    self.send_header(key, value)
-                self.end_headers()
-                if method == "GET":
-                    with suppress(OSError):  # the client went away, as some are meant to
-                        self._send(answer)
-
-            def _send(self, answer: Answer) -> None:
-                body = answer.body if answer.cut is None else answer.body[: answer.cut]
-                if answer.pause_at is not None:
-                    self.wfile.write(body[: answer.pause_at])
-                    body = body[answer.pause_at :]
-                    answer.paused.set()
-                    while not answer.go_on.wait(0.05 if answer.trickle else None):
-                        self.wfile.write(body[:_DRIP])
-                        body = body[_DRIP:]
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        return Handler
+            answer = answers.pop(0) if asked.method == "GET" and len(answers) > 1 else answers[0]
+        if callable(answer):
+            return answer(asked)
+        return Answer(answer) if isinstance(answer, bytes) else answer
 
 
 def wheel(name: str, version: str, members: Mapping[str, bytes]) -> bytes:
