@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from threading import Condition, Thread
+from threading import Condition, RLock, Thread
 from typing import TypeVar
 
 from envkit.errors import ModelError
+from envkit.models.ramp import Ramp
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
+_GLANCE = 0.02  # seconds between two looks at how fast it goes
 _GRACE = 0.7  # seconds for those who wait for the network: enough wherever bytes still come
 
 
@@ -22,40 +24,73 @@ class Crew:
     """Threads for one `run`; whoever works in one calls `check` now and then."""
 
     def __init__(self) -> None:
-        self._changed = Condition()
+        lock = RLock()
+        # Two conditions on one lock: that something ended is of interest to those who wait for it alone.
+        self._changed, self._stopping = Condition(lock), Condition(lock)
         self._stopped = False
         self._active = 0
         self._finishing = 0
+        self._failures: list[BaseException] = []
 
-    def run(self, items: Sequence[_T], work: Callable[[_T], _R], jobs: int) -> list[_R]:
-        """The results of ``work`` for all items, ``jobs`` at a time, in no order.
+    def run(self, items: Sequence[_T], work: Callable[[_T], _R], jobs: int, ramp: Ramp | None = None) -> list[_R]:
+        """The results of ``work`` for all items, ``jobs`` at a time or as many as ``ramp`` says, in no order.
 
         Ctrl-C, or an exception in one of them, stops the others, and is raised once they have stopped.
         """
-        todo, results, failures = iter(items), list[_R](), list[BaseException]()
+        try:
+            return self.each(items, work, jobs, ramp)
+        finally:
+            self._stop()
+
+    def each(self, items: Sequence[_T], work: Callable[[_T], _R], jobs: int, ramp: Ramp | None = None) -> list[_R]:
+        """As `run`, from within a run: by further threads, and without stopping the crew afterwards."""
+        todo, results, left = iter(items), list[_R](), 0
+        wanted = min(ramp.size if ramp else jobs, len(items))
+
+        def labour() -> None:
+            nonlocal left
+            try:
+                for item in self._taken(todo, lambda: left > wanted):
+                    results.append(work(item))
+            finally:
+                with self._changed:
+                    left -= 1
+                    self._changed.notify_all()
+
+        with self._changed:
+            while len(results) < len(items) and not self._failures:
+                # Else a run within a run would go on making threads that find it stopped, and end.
+                self.check()
+                while left < min(wanted, len(items) - len(results)):
+                    left += 1
+                    self.spawn(labour)
+                self._changed.wait(_GLANCE if ramp else None)
+                wanted = ramp.step() if ramp else wanted
+            if self._failures:
+                raise self._failures[0]
+        return results
+
+    def spawn(self, work: Callable[[], None]) -> None:
+        """Have ``work`` done by a thread of its own. An exception in it ends the run."""
 
         def labour() -> None:
             try:
-                for item in self._taken(todo):
-                    results.append(work(item))
+                work()
             except BaseException as error:  # raised again where the caller is
-                failures.append(error)
-            with self._changed:
-                self._active -= 1
-                self._changed.notify_all()
-
-        try:
-            for number in range(min(jobs, len(items))):
                 with self._changed:
-                    self._active += 1
-                Thread(target=labour, name=f"envkit-models-{number}", daemon=True).start()
-            with self._changed:
-                self._changed.wait_for(lambda: failures or self._active == 0)
-        finally:
-            self._stop()
-        if failures:
-            raise failures[0]
-        return results
+                    self._failures.append(error)
+            finally:
+                with self._changed:
+                    self._active -= 1
+                    self._changed.notify_all()
+
+        with self._changed:
+            self._active += 1
+        Thread(target=labour, name="envkit-models", daemon=True).start()
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
 
     def check(self) -> None:
         """Raise `ModelError` if it is time to stop: nobody reads it, the run ends with what stopped it."""
@@ -64,8 +99,8 @@ class Crew:
 
     def pause(self, seconds: float) -> None:
         """Wait, or raise as `check` does."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopped, seconds)
+        with self._stopping:
+            self._stopping.wait_for(lambda: self._stopped, seconds)
         self.check()
 
     @contextmanager
@@ -79,12 +114,13 @@ class Crew:
         finally:
             with self._changed:
                 self._finishing -= 1
-                self._changed.notify_all()
+                if self._stopped:
+                    self._changed.notify_all()
 
-    def _taken(self, todo: Iterator[_T]) -> Iterator[_T]:
+    def _taken(self, todo: Iterator[_T], too_many: Callable[[], bool]) -> Iterator[_T]:
         while True:
             with self._changed:
-                if self._stopped:
+                if self._stopped or too_many():
                     return
                 try:
                     item = next(todo)
@@ -95,6 +131,6 @@ class Crew:
     def _stop(self) -> None:
         with self._changed:
             self._stopped = True
-            self._changed.notify_all()
+            self._stopping.notify_all()
             self._changed.wait_for(lambda: self._active == 0, _GRACE)
             self._changed.wait_for(lambda: self._finishing == 0)

@@ -1,0 +1,1 @@
+"""Bytes from somewhere else: one location → one file on this machine, hashed while it arrives."""
