@@ -5,15 +5,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from envkit.errors import ModelError
 from envkit.models import records
 from envkit.models.model import Mismatch, Model
 from envkit.models.plan import State
-from envkit.models.progress import Progress
 from envkit.models.records import FileFacts, Record
 
 FOLDER = "checkpoints"
@@ -22,17 +20,18 @@ _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 @dataclass(frozen=True)
 class Finding:
-    """What `Store.inspect` saw: a state, what had to be and was, and for ``intact`` the record to write anew."""
+    """What was seen of a model in place: a state, what had to be and was, and of one that is right its record."""
 
     state: State
     mismatches: tuple[Mismatch, ...] = ()
     record: Record | None = None
 
 
-class Store:
-    """The models in place of one project."""
+class Checkpoints:
+    """The models in place of one project; ``noted`` is what the store noted of a blob by its SHA-256."""
 
-    def __init__(self, project: Path) -> None:
+    def __init__(self, project: Path, noted: Callable[[str], FileFacts | None] = lambda _: None) -> None:
+        self._noted = noted
         self.folder = project / FOLDER
         self.bookkeeping = self.folder / ".envkit"
 
@@ -42,30 +41,59 @@ class Store:
     def record_path(self, model: Model) -> Path:
         return self.bookkeeping / "records" / f"{model.target}.json"
 
-    def inspect(self, model: Model, progress: Progress, *, deep: bool = False) -> Finding:
-        """Compare what is in place with its record.
-
-        Stat facts that still hold are proof, unless ``deep`` asks for the bytes themselves. ``progress`` is told when
-        it comes to that: it may take a while.
+    def glance(self, model: Model) -> Finding | None:
+        """Compare what is in place with its record, by stat facts; None where only the bytes themselves can tell.
 
         Raises:
             ModelError: the folder, or what is noted in it, is not for the caller to read.
         """
         target = self.target(model)
-        found = self._stat(target)
-        if found is None:
+        if self._stat(target) is None:
             return Finding("absent")
         record = self._read_record(model)
-        known = record is not None and record.describes(model)
-        if record and known and not deep and all(facts.still_true(target) for facts in record.files):
-            return Finding("verified")
-        if not known and model.unpack is not None:
-            # What came out of an archive is nothing that the registry has a digest of.
+        if record and record.describes(model):
+            if all(facts.still_true(target) for facts in record.files):
+                return Finding("verified", record=record)
+            relinked = self._relinked(record, target)
+            return Finding("intact", record=relinked) if relinked else None
+        if model.unpack is not None or records.pinned_by(model):
+            # What came out of an archive or a set is nothing that the registry has a digest of.
             return Finding("outdated")
-        progress.say(f"{model.name} {model.version}: hashing what is there")
-        with closing(progress.meter(f"{model.name}: hashing")) as meter:
-            meter.start(sum(facts.size for facts in record.files) if record and known else found.st_size)
-            return _rehash(target, record, meter.advance) if record and known else _adopt(target, model, meter.advance)
+        return None
+
+    def inspect(self, model: Model, advance: Callable[[int], None]) -> Finding:
+        """Hash what is in place. ``advance`` is told how many bytes were, as they are. Raises as `glance` does."""
+        target = self.target(model)
+        if self._stat(target) is None:
+            return Finding("absent")
+        record = self._read_record(model)
+        if record and record.describes(model):
+            return _rehash(target, record, advance)
+        if model.unpack is not None or records.pinned_by(model):
+            return Finding("outdated")
+        return _adopt(target, model, advance)
+
+    def size(self, model: Model) -> int:
+        """How many bytes there are to hash, as far as is known without looking at each file."""
+        record = self._read_record(model)
+        if record:
+            return sum(facts.size for facts in record.files)
+        found = self._stat(self.target(model))
+        return found.st_size if found else 0
+
+    def _relinked(self, record: Record, target: Path) -> Record | None:
+        """The record anew, where all that happened is that a blob got a further name: that moves its change time.
+
+        The store noted how it looked afterwards.
+        """
+        files = []
+        for facts in record.files:
+            noted = None if facts.still_true(target) else self._noted(facts.sha256)
+            now = replace(noted, path=facts.path) if noted else facts
+            if not now.still_true(target):
+                return None
+            files.append(now)
+        return replace(record, files=tuple(files))
 
     def forget(self, model: Model) -> None:
         """Drop the record of a model whose bytes turned out to be others, so that the next sync fetches it."""
@@ -105,7 +133,7 @@ def _rehash(target: Path, record: Record, advance: Callable[[int], None]) -> Fin
             files.append(seen[0])
     if mismatches:
         return Finding("changed", tuple(mismatches))
-    return Finding("intact", record=Record(record.artifact, record.unpack, record.paths, tuple(files)))
+    return Finding("intact", record=replace(record, files=tuple(files)))
 
 
 def _adopt(target: Path, model: Model, advance: Callable[[int], None]) -> Finding:
@@ -117,4 +145,4 @@ def _adopt(target: Path, model: Model, advance: Callable[[int], None]) -> Findin
     mismatches = model.artifact.digests.mismatches(got)
     if mismatches:
         return Finding("outdated", mismatches)
-    return Finding("intact", record=Record(got, None, model.paths, (facts,)))
+    return Finding("intact", record=Record(got, records.pinned_by(model), None, model.paths, (facts,)))

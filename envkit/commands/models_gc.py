@@ -1,0 +1,77 @@
+"""``envkit models gc``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from envkit.models import registry as registries
+from envkit.models.checkpoints import Checkpoints
+from envkit.models.store.gc import Garbage, garbage, out_of_sight, outdated, temporary
+from envkit.models.store.store import local_root
+from envkit.result import Result
+from envkit.settings import REGISTRY, Settings
+
+_MIB = 1 << 20
+
+
+def gc(settings: Settings, *, remove: bool, gone: bool) -> Result:
+    """What is of no use: models that ``models.yaml`` names no more, and what no project uses of the stores.
+
+    The stores are those that these settings lead to: the shared one, and the project's own. Nothing goes unless
+    ``remove`` says so. ``gone`` says that projects which are not in sight are no more.
+
+    Raises:
+        InputError: ``models.yaml`` is wrong.
+        ModelError: what a project uses is not for the caller to read.
+    """
+    found = list(_outdated(settings))
+    if remove:
+        # First, for the blobs of these are of no use after that.
+        _remove(found)
+    roots = [
+        root for root in (settings.store or settings.cache / "store", local_root(settings.project)) if root.is_dir()
+    ]
+    stored = [(root, item) for root in roots for item in garbage(root, (settings.project,), gone=gone)]
+    if remove:
+        _remove(stored)
+    found += stored
+    hidden = [] if gone else sorted({str(project) for root in roots for project in out_of_sight(root)})
+    rows = [{"place": str(place), "kind": item.kind, "name": item.name, "size": item.size} for place, item in found]
+    data = {"garbage": rows, "removed": remove, "out_of_sight": hidden}
+    return Result(data, tuple(_lines(found, hidden, remove=remove)))
+
+
+def _outdated(settings: Settings) -> Iterator[tuple[Path, Garbage]]:
+    checkpoints = Checkpoints(settings.project)
+    if (settings.project / REGISTRY).is_file():
+        wanted = {model.target for model in registries.load(settings.project / REGISTRY).models}
+        yield from ((checkpoints.folder, item) for item in outdated(checkpoints, wanted))
+    halves = [*checkpoints.bookkeeping.glob("*.new"), *checkpoints.bookkeeping.glob("records/*.new")]
+    yield from ((checkpoints.bookkeeping, item) for item in temporary(halves, time.time()))
+
+
+def _remove(found: list[tuple[Path, Garbage]]) -> None:
+    for _, item in found:
+        with suppress(OSError):
+            item.remove()
+
+
+def _lines(found: list[tuple[Path, Garbage]], hidden: list[str], *, remove: bool) -> Iterator[str]:
+    for _, item in found:
+        yield f"{item.kind:<13} {item.size / _MIB:10.1f} MiB  {item.name}"
+    for project in hidden:
+        yield f"{project}: not in sight; what it uses is kept (--gone: it is no more)"
+    total = sum(item.size for _, item in found) / _MIB
+    if not found:
+        yield "nothing that is of no use"
+    elif remove:
+        yield f"{_count(found)}, {total:.1f} MiB, removed"
+    else:
+        yield f"{_count(found)}, {total:.1f} MiB, can go: envkit models gc --remove"
+
+
+def _count(found: list[tuple[Path, Garbage]]) -> str:
+    return "1 thing" if len(found) == 1 else f"{len(found)} things"
