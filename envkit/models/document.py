@@ -6,6 +6,8 @@ are found in the flat stream of parser events, before anything recursive looks a
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from dataclasses import dataclass
 
 import yaml
@@ -13,6 +15,7 @@ import yaml
 # libyaml is ten times as quick; PyYAML has it in its wheels, but not in every build.
 _Loader: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_DEPTH = 20
+_MAX_NUMBER = 300  # characters: a float has as many at most; Python writes no integer of more than 4300 digits
 _NATIVE = {f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null")}
 
 
@@ -60,8 +63,11 @@ class Value:
             return {key: value.plain() for key, value in fields}
         if (items := self.items) is not None:
             return [item.plain() for item in items]
-        if self.node.tag in _NATIVE and self.node.value.lower().lstrip("+-") not in (".inf", ".nan"):
-            return yaml.constructor.SafeConstructor().construct_document(self.node)
+        if self.node.tag in _NATIVE and len(self.node.value) <= _MAX_NUMBER:
+            with suppress(ValueError):  # `0x_` has the form of a number, and is none
+                found = yaml.constructor.SafeConstructor().construct_document(self.node)
+                if not isinstance(found, float) or math.isfinite(found):
+                    return found
         return str(self.node.value)
 
 

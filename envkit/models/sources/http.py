@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from envkit.models import urls
-from envkit.models.sources.base import Location, Tick
+from envkit.models.sources.base import Asking, Remote
+from envkit.models.transfer.location import Location
 
 
 @dataclass(frozen=True)
@@ -14,9 +15,22 @@ class HttpSource:
     """The locator is the URL itself."""
 
     key: str
+    options: tuple[str, ...] = ()
 
-    def problem(self, locator: str) -> str | None:
-        return urls.problem(locator)
+    def locator(self, values: Mapping[str, str]) -> str:
+        return values[self.key]
+
+    def problem(self, values: Mapping[str, str]) -> tuple[str, str] | None:
+        why = urls.problem(values[self.key])
+        return (self.key, why) if why else None
+
+    def is_proof(self, locator: str) -> bool:
+        del locator
+        return False
+
+    def holds_many(self, locator: str) -> bool:
+        del locator
+        return False
 
     def filename(self, locator: str) -> str:
         return urls.filename(locator)
@@ -24,12 +38,10 @@ class HttpSource:
     def shown(self, locator: str) -> str:
         return urls.redacted(locator)
 
-    def locate(self, locator: str, tick: Tick) -> Location:
-        del tick  # nothing to wait for
-        return Location(locator)
+    def locate(self, locator: str, paths: tuple[str, ...], asking: Asking) -> tuple[Remote, ...]:
+        del paths, asking  # one file, and nothing to find out
+        return (Remote("", Location(locator)),)
 
-    def probe(self, locator: str, ca_bundle: Path | None, tick: Tick) -> int | None:
-        from envkit.models import fetch
-
-        del tick  # `fetch` has time-outs of its own
-        return fetch.probe(Location(locator), ca_bundle)
+    def probe(self, locator: str, paths: tuple[str, ...], asking: Asking) -> int | None:
+        del paths
+        return asking.http.probe(Location(locator))

