@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction["_Parser"]
 
 Command = Callable[[argparse.Namespace, Settings, Report], Result]
+_FLAGS = ("project", "image", "base", "variant", "models", "limit_rate")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _show(_run(arguments), arguments.json)
     except EnvkitError as error:
         if "--json" in itertools.takewhile(lambda word: word != "--", words):
-            _print_json({"error": error.message, "hint": error.hint, "exit_code": error.exit_code})
+            print(Result({"error": error.message, "hint": error.hint}, exit_code=error.exit_code).as_json())
         print(error, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _show(result: Result, as_json: bool) -> int:
     try:
         if as_json:
-            _print_json({**result.data, "exit_code": result.exit_code} if result.exit_code else result.data)
+            print(result.as_json())
         else:
             for line in result.lines:
                 print(line)
@@ -58,7 +58,7 @@ def _show(result: Result, as_json: bool) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> Result:
-    flags = {key: getattr(arguments, key, None) for key in ("project", "image", "base", "variant", "models")}
+    flags = {key: getattr(arguments, key, None) for key in _FLAGS}
     command: Command = arguments.command
     try:
         return command(arguments, load(flags, anywhere=arguments.anywhere), _report)
@@ -71,10 +71,6 @@ def _run(arguments: argparse.Namespace) -> Result:
 
 def _report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def _print_json(data: object) -> None:
-    print(json.dumps(data, indent=2, ensure_ascii=False))
 
 
 # One function a verb: what to import, and which arguments become which values.
@@ -127,13 +123,20 @@ def _export(arguments: argparse.Namespace, settings: Settings, _: Report) -> Res
 def _models_sync(arguments: argparse.Namespace, settings: Settings, report: Report) -> Result:
     from envkit.commands import models
 
-    return models.sync(settings, dry_run=arguments.dry_run, jobs=arguments.jobs, report=report)
+    pace = models.Pace(arguments.jobs, arguments.connections)
+    return models.sync(settings, dry_run=arguments.dry_run, pace=pace, report=report)
 
 
 def _models_verify(_: argparse.Namespace, settings: Settings, report: Report) -> Result:
     from envkit.commands import models
 
     return models.verify(settings, report=report)
+
+
+def _models_gc(arguments: argparse.Namespace, settings: Settings, _: Report) -> Result:
+    from envkit.commands import models_gc
+
+    return models_gc.gc(settings, remove=arguments.remove, gone=arguments.gone)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -198,8 +201,14 @@ def _parser() -> argparse.ArgumentParser:
     model_verbs = models.add_subparsers(dest="models_verb", metavar="COMMAND", required=True)
     sync = verb("sync", _models_sync, "bring checkpoints/ to what models.yaml says", model_verbs)
     sync.add_argument("--dry-run", action="store_true", help="fetch nothing: say what would be done, ask each source")
-    sync.add_argument("--jobs", type=_count, default=4, metavar="N", help="downloads at a time (default: 4)")
+    sync.add_argument("--jobs", type=_count, default=4, metavar="N", help="files at a time (default: 4)")
+    connections = "for a large file, as long as more bring more (1 to 8, default: 8)"
+    sync.add_argument("--connections", type=_count, default=8, metavar="N", help=connections)
+    sync.add_argument("--limit-rate", metavar="RATE", help="bytes per second for all together, such as 500K or 50M")
     verb("verify", _models_verify, "hash every model in place again", model_verbs)
+    gc = verb("gc", _models_gc, "show models and blobs that are of no use any more", model_verbs, anywhere=True)
+    gc.add_argument("--remove", action="store_true", help="and remove them")
+    gc.add_argument("--gone", action="store_true", help="projects that are not in sight are no more")
     return parser
 
 

@@ -6,8 +6,10 @@ A command never prints: it returns a `Result`, which ``cli.py`` shows as text or
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 Report = Callable[[str], None]
 """Takes one line of progress for a person to read; ``cli.py`` writes it to standard error."""
@@ -24,3 +26,10 @@ class Result:
     data: Mapping[str, object] = field(default_factory=dict)
     lines: Iterable[str] = ()
     exit_code: int = 0
+
+    def as_json(self) -> str:
+        """What ``--json`` prints."""
+        return json.dumps({**self.data, "exit_code": self.exit_code} if self.exit_code else self.data, **JSON_STYLE)
+
+
+JSON_STYLE: Mapping[str, Any] = {"indent": 2, "ensure_ascii": False}

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
@@ -21,9 +22,15 @@ REGISTRY = "models.yaml"
 CONFIG = "envkit.yaml"
 
 _CHOICES: dict[str, tuple[str, ...]] = {"models": ("strict", "warn", "off"), "variant": ("auto", "cpu", "gpu")}
-_KEYS = ("base", "image", "models", "notebook", "variant")
+_KEYS = ("base", "image", "limit_rate", "models", "notebook", "store", "variant")
+_REWRITE = "rewrite"
+_TOKEN = "ENVKIT_TOKEN_"  # noqa: S105 - the beginning of a name
+_UNITS = {**{str(digit): 1 for digit in range(10)}, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_RATE = re.compile(r"[0-9]{1,15}(\.[0-9]+)?[kKmMgG]|[0-9]{1,15}")
+_LEAST_RATE = 1024
 _CA_VARIABLES = ("ENVKIT_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "PIP_CERT")
 _CA_SYSTEM = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+_HUB = "https://huggingface.co"
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 
@@ -46,6 +53,10 @@ class Settings:
     ``project`` is the folder that holds ``models.yaml``; ``owner`` is who its files belong to; ``caller`` is who runs
     envkit (under sudo: who called sudo), ``home`` their home folder, ``state`` envkit's own folder in it;
     ``ca_bundle`` is the host's certificate bundle, if one was found; ``proxies`` are the proxy variables that are set;
+    ``cache`` is envkit's folder among the caches, ``store`` the folder of blobs if one is named; ``limit_rate`` is in
+    bytes per second; ``rewrite`` has beginnings of URLs and what to put in their place, ``tokens`` bearer tokens by
+    their host's name as a variable has it (``.`` as ``_``, ``-`` as ``__``, lower case).
+    ``hub_endpoint`` is the URL of the hub that the source ``huggingface`` asks, ``hub_token`` the caller's for it;
     ``base`` and ``image`` are image references; ``notebook`` is the one to open first, relative to the project.
     """
 
@@ -54,6 +65,7 @@ class Settings:
     caller: Owner
     home: Path
     state: Path
+    cache: Path = Path("/var/cache/envkit")
     models: ModelsMode = "strict"
     variant: VariantChoice = "auto"
     image: str | None = None
@@ -61,6 +73,12 @@ class Settings:
     notebook: str | None = None
     ca_bundle: Path | None = None
     proxies: tuple[tuple[str, str], ...] = ()
+    store: Path | None = None
+    limit_rate: int | None = None
+    hub_endpoint: str = _HUB
+    hub_token: str | None = field(default=None, repr=False)
+    rewrite: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    tokens: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 def load(
@@ -82,12 +100,12 @@ def load(
     named = flags.get("project")
     project = cwd if anywhere and named is None and not _above(cwd) else find_project(named, cwd)
     chosen: dict[str, str] = {}
-    in_file = _read_config(project / CONFIG)
+    in_file, rewrite = _read_config(project / CONFIG)
     for key in _KEYS:
         for label, value in (  # the last one that is set wins
             (f"{project / CONFIG}: {key}", in_file.get(key)),
             (f"ENVKIT_{key.upper()}", environ.get(f"ENVKIT_{key.upper()}")),
-            (f"--{key}", flags.get(key)),
+            (f"--{key.replace('_', '-')}", flags.get(key)),
         ):
             if value:
                 _check(label, key, value)
@@ -95,15 +113,13 @@ def load(
     euid, egid = os.geteuid(), os.getegid()
     sudo = _sudo(euid, environ)
     home = Path((_home_of(sudo.uid) if sudo else None) or environ.get("HOME") or _home_of(euid) or "/nonexistent")
-    # A relative path there is no path, says the XDG specification.
-    xdg = Path(environ.get("XDG_STATE_HOME", ""))
-    state = xdg if xdg.is_absolute() and not sudo else home / ".local" / "state"
     return Settings(
         project=project,
         owner=whose(euid, egid, environ, project),
         caller=sudo or Owner(euid, egid),
         home=home,
-        state=state / "envkit",
+        state=_xdg("XDG_STATE_HOME", home / ".local" / "state", environ, sudo) / "envkit",
+        cache=_xdg("XDG_CACHE_HOME", home / ".cache", environ, sudo) / "envkit",
         models=cast(ModelsMode, chosen.get("models", "strict")),
         variant=cast(VariantChoice, chosen.get("variant", "auto")),
         image=chosen.get("image"),
@@ -111,7 +127,21 @@ def load(
         notebook=chosen.get("notebook"),
         ca_bundle=_ca_bundle(environ),
         proxies=tuple((name, environ[name]) for name in _PROXY_VARIABLES if environ.get(name)),
+        store=_expanded(chosen["store"]) if "store" in chosen else None,
+        limit_rate=_rate(chosen["limit_rate"]) if "limit_rate" in chosen else None,
+        hub_endpoint=environ.get("HF_ENDPOINT", "").strip().rstrip("/") or _HUB,
+        hub_token=_hub_token(environ, _xdg("XDG_CACHE_HOME", home / ".cache", environ, sudo)),
+        rewrite=tuple({**rewrite, **_rules(environ.get("ENVKIT_URL_REWRITE", ""))}.items()),
+        tokens=tuple(
+            (name[len(_TOKEN) :].lower(), environ[name].strip()) for name in environ if name.startswith(_TOKEN)
+        ),
     )
+
+
+def _xdg(name: str, default: Path, environ: Mapping[str, str], sudo: Owner | None) -> Path:
+    # A relative path there is no path, says the XDG specification.
+    path = Path(environ.get(name, ""))
+    return path if path.is_absolute() and not sudo else default
 
 
 def _current() -> Path:
@@ -175,9 +205,10 @@ def _sudo(euid: int, environ: Mapping[str, str]) -> Owner | None:
     return Owner(int(uid), int(gid)) if called else None
 
 
-def _read_config(path: Path) -> dict[str, str]:
+def _read_config(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """The settings in a file, and its rules for other addresses."""
     if not path.is_file():
-        return {}
+        return {}, {}
     import yaml
 
     try:
@@ -190,14 +221,41 @@ def _read_config(path: Path) -> dict[str, str]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     if document is None:
-        return {}
+        return {}, {}
     if not isinstance(document, dict):
         raise InputError(f"{path}: expected a mapping of settings, got a {type(document).__name__}")
+    rewrite = document.pop(_REWRITE, None) or {}
+    if not isinstance(rewrite, dict) or not all(_is_rule(old, new) for old, new in rewrite.items()):
+        raise InputError(f"{path}: {_REWRITE}: expected beginnings of URLs, each with what to put in its place")
     unknown = sorted(str(key) for key in document if key not in _KEYS)
     if unknown:
-        raise InputError(f"{path}: unknown setting {unknown[0]!r}", hint=f"known: {', '.join(_KEYS)}")
+        known = ", ".join(sorted((*_KEYS, _REWRITE)))
+        raise InputError(f"{path}: unknown setting {unknown[0]!r}", hint=f"known: {known}")
     # YAML 1.1 reads a bare `off` as false.
-    return {key: "off" if value is False else str(value) for key, value in document.items() if value is not None}
+    values = {key: "off" if value is False else str(value) for key, value in document.items() if value is not None}
+    return values, dict(rewrite)
+
+
+def _is_rule(old: object, new: object) -> bool:
+    return all(isinstance(text, str) and text.startswith(("http://", "https://")) for text in (old, new))
+
+
+def _rules(text: str) -> dict[str, str]:
+    """Rules such as ``OLD=NEW``, with blanks between them."""
+    rules = {}
+    for rule in text.split():
+        old, found, new = rule.partition("=")
+        if not found or not _is_rule(old, new):
+            # Not shown: an address may hold a password.
+            hint = "beginnings of http:// or https:// URLs, with blanks between the rules"
+            raise InputError("ENVKIT_URL_REWRITE: not of the form OLD=NEW", hint=hint)
+        rules[old] = new
+    return rules
+
+
+def _rate(text: str) -> int:
+    """Bytes per second of ``500K``, ``50M`` or ``1G``, as curl's ``--limit-rate`` counts them."""
+    return int(float(text[:-1] if text[-1].isalpha() else text) * _UNITS[text[-1].lower()])
 
 
 def _check(label: str, key: str, value: str) -> None:
@@ -206,6 +264,10 @@ def _check(label: str, key: str, value: str) -> None:
         raise InputError(f"{label} is {value!r}", hint=f"expected one of: {', '.join(allowed)}")
     if key == "notebook" and (Path(value).is_absolute() or ".." in Path(value).parts):
         raise InputError(f"{label} is {value!r}", hint="expected a path below the project")
+    if key == "store" and not _expanded(value).is_absolute():
+        raise InputError(f"{label} is {value!r}", hint="expected an absolute path")
+    if key == "limit_rate" and (not _RATE.fullmatch(value) or _rate(value) < _LEAST_RATE):
+        raise InputError(f"{label} is {value!r}", hint="expected bytes per second, 1K at least: 500K, 50M, 1.5G")
 
 
 def _ca_bundle(environ: Mapping[str, str]) -> Path | None:
@@ -219,3 +281,16 @@ def _ca_bundle(environ: Mapping[str, str]) -> Path | None:
         if candidate and _is_file(Path(candidate)):
             return Path(candidate).resolve()
     return None
+
+
+def _hub_token(environ: Mapping[str, str], cache: Path) -> str | None:
+    """Where `huggingface_hub` looks: in the variable, then where `hf auth login` leaves it."""
+    if given := environ.get("HF_TOKEN", "").strip():
+        return given
+    folder = environ.get("HF_HOME") or cache / "huggingface"
+    try:
+        return (
+            Path(environ.get("HF_TOKEN_PATH") or Path(folder, "token")).expanduser().read_text("utf-8").strip() or None
+        )
+    except (OSError, RuntimeError, UnicodeDecodeError):  # no account, or none that this user may use
+        return None

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-_JOBS = 4
 State = Literal["unchanged", "created", "started"]
 
 
@@ -65,7 +64,7 @@ def _sync(settings: Settings, report: Report) -> None:
 
 def _problems(settings: Settings, report: Report) -> str:
     try:
-        synced = models.sync(settings, dry_run=False, jobs=_JOBS, report=report)
+        synced = models.sync(settings, dry_run=False, pace=models.Pace(), report=report)
     except ModelError as error:
         return str(error)
     return "\n".join(synced.lines) if synced.exit_code else ""
@@ -90,6 +89,7 @@ def _up(
         secrets=secrets.prepare(inside, service, pip_config, keys.authorized),
         pip_config=pip_config is not None,
         gpus=handed,
+        store=settings.store if settings.store and settings.store.is_dir() else None,
     )
     spec = plan.plan(service, inside, facts)
     container, state = _bring_up(client, found, spec, settings, report)

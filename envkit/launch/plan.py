@@ -33,7 +33,10 @@ _GIB = 1 << 30
 
 @dataclass(frozen=True)
 class Facts:
-    """What the plan cannot know by itself: ``memory`` in bytes, ``secrets`` the host folder mounted as such."""
+    """What the plan cannot know by itself: ``memory`` in bytes, ``secrets`` the host folder mounted as such.
+
+    ``store`` is the store of models that is named in the settings, where it is there.
+    """
 
     image: str
     host_port: int
@@ -41,6 +44,7 @@ class Facts:
     secrets: Path
     pip_config: bool = False
     gpus: str = ""
+    store: Path | None = None
 
 
 def plan(service: Service, settings: Settings, facts: Facts) -> EnvironmentSpec:
@@ -109,4 +113,7 @@ def _mounts(service: Service, settings: Settings, facts: Facts, identity: Identi
         mounts.append(Mount("volume", identity.volume("ssh"), HOST_KEYS))
     if settings.ca_bundle:
         mounts.append(Mount("bind", str(settings.ca_bundle), CA_BUNDLE, read_only=True))
+    if facts.store:
+        # On another file system, models are links into it: they have to lead to the same place in the container.
+        mounts.append(Mount("bind", str(facts.store), str(facts.store), read_only=True))
     return tuple(mounts)

@@ -102,7 +102,7 @@ def test_every_variable_is_in_the_reference_and_the_reverse() -> None:
 def test_the_settings_page_has_every_key_of_envkit_yaml() -> None:
     page = (REFERENCE / "settings.md").read_text("utf-8")
     section = page.split("## ")[1]
-    assert set(re.findall(r"^\| `([a-z]+)` \|", section, re.MULTILINE)) == set(settings._KEYS)
+    assert set(re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE)) == {*settings._KEYS, settings._REWRITE}
 
 
 def test_the_exit_codes_are_those_of_the_exceptions() -> None:
@@ -177,7 +177,7 @@ def test_registries_and_settings_in_blocks_are_valid(fence: Fence, tmp_path: Pat
         (tmp_path / "models.yaml").write_text(fence.text, "utf-8")
         assert registry.load(tmp_path / "models.yaml").models
     else:
-        assert set(document) <= set(settings._KEYS)
+        assert set(document) <= {*settings._KEYS, settings._REWRITE}
 
 
 @pytest.mark.parametrize("path", sorted({fence.path for fence in FENCES if fence.info == "sh run"}), ids=_name)
@@ -191,8 +191,9 @@ def test_blocks_marked_so_run_and_say_what_the_next_block_shows(path: Path, sync
 
 
 @pytest.fixture
-def synced(tmp_path: Path) -> Path:
-    """A project with the models of this repository, as `make up` leaves it."""
+def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with the models of this repository, as `make up` leaves it, but for a store of its own."""
+    monkeypatch.setenv("ENVKIT_STORE", str(tmp_path / "store"))
     shutil.copy(REPOSITORY / "models.yaml", tmp_path)
     subprocess.run([ENVKIT, "models", "sync"], cwd=tmp_path, check=True, capture_output=True, timeout=300)
     return tmp_path

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from envkit.errors import InputError
+from envkit.models.sources import Hub
 from envkit.settings import Owner, load, whose
 
 
@@ -102,3 +103,37 @@ def test_a_mistyped_bundle_of_ours_is_told(folder: Path) -> None:
 
 def test_an_empty_variable_is_no_setting(folder: Path) -> None:
     assert load({}, {"ENVKIT_MODELS": "", "HOME": "/h"}, folder).models == "strict"
+
+
+def test_the_hub_is_hugging_faces_unless_another_is_named(folder: Path) -> None:
+    assert load({}, {"HOME": "/h"}, folder).hub_endpoint == Hub().endpoint
+    for named in ("https://mirror.example", "https://mirror.example/"):
+        assert load({}, {"HF_ENDPOINT": named, "HOME": "/h"}, folder).hub_endpoint == "https://mirror.example"
+
+
+@pytest.mark.parametrize(
+    ("environ", "place"),
+    [
+        ({}, ".cache/huggingface/token"),
+        ({"XDG_CACHE_HOME": "{home}/cache"}, "cache/huggingface/token"),
+        ({"HF_HOME": "{home}/hf"}, "hf/token"),
+        ({"HF_HOME": "{home}/hf", "HF_TOKEN_PATH": "{home}/secrets/hub"}, "secrets/hub"),
+    ],
+)
+def test_the_token_for_the_hub_is_where_hugging_face_keeps_it(
+    folder: Path, tmp_path: Path, environ: dict[str, str], place: str
+) -> None:
+    environ = {"HOME": str(tmp_path), **{name: value.format(home=tmp_path) for name, value in environ.items()}}
+    assert load({}, environ, folder).hub_token is None
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).write_text("hf_stored\n")
+    assert load({}, environ, folder).hub_token == "hf_stored"
+    settings = load({}, {**environ, "HF_TOKEN": " hf_given\n"}, folder)
+    assert settings.hub_token == "hf_given"
+    assert "hf_given" not in repr(settings)
+
+
+@pytest.mark.parametrize("stored", [b"", b" \n", b"\xff\xfe"])
+def test_a_file_with_no_token_in_it_is_none(folder: Path, tmp_path: Path, stored: bytes) -> None:
+    (tmp_path / "token").write_bytes(stored)
+    assert load({}, {"HOME": "/h", "HF_HOME": str(tmp_path)}, folder).hub_token is None

@@ -46,6 +46,12 @@ def test_only_root_s_own_project_gets_what_an_sshd_of_root_needs() -> None:
     assert "/root" in {mount.target for mount in spec("ssh", root).mounts}
 
 
+def test_models_that_are_links_into_a_store_lead_to_the_same_place_inside() -> None:
+    mounts = spec(facts=replace(FACTS, store=Path("/mnt/weights"))).mounts
+    (store,) = [mount for mount in mounts if mount.source == "/mnt/weights"]
+    assert (store.target, store.read_only) == ("/mnt/weights", True)
+
+
 def test_the_host_s_certificates_reach_every_program_that_looks_for_them() -> None:
     env = dict(spec(settings=replace(SETTINGS, ca_bundle=Path("/etc/ca.pem"))).env)
     names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")

@@ -15,7 +15,12 @@ import pytest
 
 from envkit.errors import ModelError
 from envkit.models import registry, workspace
-from envkit.models.store import Store
+from envkit.models.checkpoints import Checkpoints
+from envkit.models.ledger import Ledger
+from envkit.models.model import Model
+from envkit.models.store.blobs import Blobs
+from envkit.models.store.hand import Hand
+from envkit.models.store.trees import Leaf
 from tests.support.model_project import ModelProject, entry, states
 from tests.support.model_server import Answer, ModelServer, tarball
 from tests.support.wait import until
@@ -57,17 +62,19 @@ def test_killed_while_it_receives(server: ModelServer, project: ModelProject) ->
 
 
 BEFORE_PUBLISHING = """-c
-import sys, signal
+import sys, time
 from envkit import cli
+from envkit.models.ledger import Ledger
+from envkit.models.model import Model
 from envkit.models.workspace import Workspace
 def stop(*_):
     print("verified", flush=True)
-    signal.pause()
+    time.sleep(60)
 Workspace.publish = stop
 cli.main(["models", "sync"])
 """
 
-BEFORE_RECORDING = BEFORE_PUBLISHING.replace("publish", "save")
+BEFORE_RECORDING = BEFORE_PUBLISHING.replace("Workspace.publish", "Ledger.save")
 
 
 @pytest.mark.parametrize(("program", "there"), [(BEFORE_PUBLISHING, False), (BEFORE_RECORDING, True)])
@@ -83,7 +90,7 @@ def test_killed_around_the_publication(server: ModelServer, project: ModelProjec
     whole = {"folder_v1/a": b"1", "folder_v1/b": b"2"}
     assert project.listing() == (whole if there else {})
 
-    assert states(project.sync()) == {"folder": "fetched"}
+    assert states(project.sync()) == {"folder": "linked"}
     assert project.listing() == whole
     assert project.leftovers() == []
 
@@ -96,7 +103,7 @@ def test_what_was_published_takes_no_room_twice(server: ModelServer, project: Mo
     with syncing(project, "-m envkit models sync --jobs 1") as process:
         assert slow.paused.wait(30)
         found = until(lambda: [path for path in project.leftovers() if path.is_file()], "the second file is begun")
-        assert len(found) == 1
+        assert [path.suffix for path in found if path.suffix not in (".holder", ".alive")] == [".part"]
         slow.go_on.set()
         assert process.wait(30) == 0
 
@@ -181,24 +188,24 @@ import sys, threading
 from envkit import cli
 from envkit.models import crew
 from envkit.models.workspace import Workspace
-stopping, swap, stop = threading.Event(), Workspace._swap_in, crew.Crew._stop
-def slow_swap(self, staged, target):
+stopping, publish, stop = threading.Event(), Workspace.publish, crew.Crew._stop
+def slow_publish(self, staged, model):
     print("aside", flush=True)
     stopping.wait()
     # Longer than the crew waits for the others.
     threading.Event().wait(2 * crew._GRACE)
-    swap(self, staged, target)
+    publish(self, staged, model)
 def announced_stop(self):
     stopping.set()
     stop(self)
-Workspace._swap_in, crew.Crew._stop = slow_swap, announced_stop
+Workspace.publish, crew.Crew._stop = slow_publish, announced_stop
 sys.exit(cli.main(["models", "sync"]))
 """
 
 
 def test_artifacts_are_fetched_side_by_side(server: ModelServer, project: ModelProject) -> None:
-    slow = {f"/{name}.bin": Answer(BODY, pause_at=10) for name in "abc"}
-    project.declare(*(entry(path[1], server.serve(path, answer), BODY) for path, answer in slow.items()))
+    slow = {f"/{name}.bin": Answer(name.encode() + BODY, pause_at=10) for name in "abc"}
+    project.declare(*(entry(path[1], server.serve(path, answer), answer.body) for path, answer in slow.items()))
     with syncing(project, "-m envkit models sync --jobs 3") as process:
         for answer in slow.values():
             assert answer.paused.wait(30)
@@ -208,20 +215,27 @@ def test_artifacts_are_fetched_side_by_side(server: ModelServer, project: ModelP
     assert set(project.listing()) == {"a_v1.bin", "b_v1.bin", "c_v1.bin"}
 
 
+def folder(project: ModelProject) -> Model:
+    project.declare(entry("folder", "http://127.0.0.1/f.tar", b"archive"))
+    (model,) = registry.load(project.path / "models.yaml").models
+    return model
+
+
 def test_a_folder_that_cannot_be_replaced_is_put_back(project: ModelProject) -> None:
-    target = project.checkpoints / "folder_v1"
-    with workspace.opened(Store(project.path), project.owner) as opened:
+    model = folder(project)
+    with workspace.opened(Checkpoints(project.path), Hand()) as opened:
+        target = opened.checkpoints.target(model)
         target.mkdir()
         (target / "a").write_bytes(b"old")
         with pytest.raises(FileNotFoundError):
-            opened._swap_in(opened.fresh(), target)
+            opened.publish(opened.fresh(), model)
         assert (target / "a").read_bytes() == b"old"
 
 
 def test_a_sync_that_publishes_in_the_same_moment_is_no_failure(
     project: ModelProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target, replace, rivals = project.checkpoints / "folder_v1", Path.replace, ["one", "two"]
+    model, replace, rivals = folder(project), Path.replace, ["one", "two"]
 
     def late(self: Path, place: Path) -> Path:
         if rivals:
@@ -229,57 +243,50 @@ def test_a_sync_that_publishes_in_the_same_moment_is_no_failure(
             (place / rivals.pop()).touch()
         return replace(self, place)
 
-    with workspace.opened(Store(project.path), project.owner) as opened:
+    with workspace.opened(Checkpoints(project.path), Hand()) as opened:
         staged = opened.fresh()
         staged.mkdir()
         (staged / "ours").touch()
         monkeypatch.setattr(Path, "replace", late)
-        opened._swap_in(staged, target)
-    assert [path.name for path in target.iterdir()] == ["ours"]
+        opened.publish(staged, model)
+        assert [path.name for path in opened.checkpoints.target(model).iterdir()] == ["ours"]
 
 
 def test_what_a_living_sync_is_at_is_not_cleared_away(project: ModelProject) -> None:
     project.path.mkdir(exist_ok=True)
-    store = Store(project.path)
-    with workspace.opened(store, project.owner) as first:
+    checkpoints = Checkpoints(project.path)
+    with workspace.opened(checkpoints, Hand()) as first:
         mine = first.fresh()
         mine.write_bytes(b"half")
-        with workspace.opened(store, project.owner) as second:
+        with workspace.opened(checkpoints, Hand()) as second:
             second.fresh().write_bytes(b"other")
             assert mine.read_bytes() == b"half"
     assert project.leftovers() == []
 
 
-def test_a_model_that_another_run_replaces_this_moment_is_that_run_s_to_record(
-    project: ModelProject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project.declare(entry("folder", "http://127.0.0.1/f.tar", b"archive"))
-    (model,) = registry.load(project.path / "models.yaml").models
-    swap_in = workspace.Workspace._swap_in
-
-    def swap_and_lose(self: workspace.Workspace, staged: Path, target: Path) -> None:
-        swap_in(self, staged, target)
-        target.rename(self.fresh())  # the other run has it aside, and its own not yet there
-
-    monkeypatch.setattr(workspace.Workspace, "_swap_in", swap_and_lose)
-    with workspace.opened(store := Store(project.path), project.owner) as opened:
-        staged = opened.fresh()
-        staged.mkdir()
-        (staged / "a").write_bytes(b"1")
-        opened.publish(staged, model, model.artifact.digests, {"a": "0" * 64})
-    assert not store.record_path(model).exists()
+def test_a_model_that_another_run_replaces_this_moment_is_that_run_s_to_record(project: ModelProject) -> None:
+    model = folder(project)
+    with workspace.opened(checkpoints := Checkpoints(project.path), Hand()) as opened:
+        written = Ledger(opened, Blobs(project.store, Hand()))
+        # The other run has it aside, and its own not yet there.
+        written.proven(model, model.artifact.digests, [Leaf("a", "0" * 64, 1)])
+        written.flush()
+    assert not checkpoints.record_path(model).exists()
 
 
-def test_two_syncs_at_once_both_end_well(server: ModelServer, project: ModelProject) -> None:
+def test_of_two_syncs_at_once_one_fetches_and_both_end_well(server: ModelServer, project: ModelProject) -> None:
     archive = tarball({"a": b"1", "b": b"2"})
-    answers = [Answer(archive, pause_at=10) for _ in range(2)]
-    project.declare(entry("folder", server.serve("/f.tar", *answers), archive))
-    with syncing(project) as one, syncing(project) as two:
-        for answer in answers:
-            assert answer.paused.wait(30)
-        for answer in answers:
-            answer.go_on.set()
-        assert (one.wait(30), two.wait(30)) == (0, 0)
+    project.declare(entry("folder", server.serve("/f.tar", slow := Answer(archive, pause_at=10)), archive))
+    with syncing(project) as one:
+        assert slow.paused.wait(30)
+        with syncing(project) as two:
+            output = two.stdout
+            assert output
+            who = f"folder: waiting for process {one.pid} on "
+            until(lambda: output.readline().startswith(who), "the second waits for the first, and says so")
+            slow.go_on.set()
+            assert (one.wait(30), two.wait(30)) == (0, 0)
+    assert server.count("GET", "/f.tar") == 1
     assert project.listing() == {"folder_v1/a": b"1", "folder_v1/b": b"2"}
     assert project.leftovers() == []
 

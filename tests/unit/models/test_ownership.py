@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from envkit.errors import ModelError
+from envkit.models.store.hand import Hand
 from envkit.settings import Owner
 from tests.support.model_project import ModelProject, entry
 from tests.support.model_server import ModelServer, tarball
@@ -49,14 +50,14 @@ def test_what_was_there_before_keeps_its_owner(server: ModelServer, project: Mod
     assert (project.checkpoints / "file_v1.bin").stat().st_uid == USER.uid
 
 
-@pytest.mark.parametrize("link", ["checkpoints", "checkpoints/.envkit"])
+@pytest.mark.parametrize("link", ["checkpoints", "checkpoints/.envkit", "checkpoints/.envkit/store"])
 def test_root_does_not_follow_a_users_link_to_a_folder_of_others(
     link: str, server: ModelServer, project: ModelProject, tmp_path: Path
 ) -> None:
     project.owner = USER
     project.declare(entry("file", server.serve("/f.bin", b"weights"), b"weights"))
     (tmp_path / "system").mkdir()
-    (project.path / link).parent.mkdir(exist_ok=True)
+    (project.path / link).parent.mkdir(parents=True, exist_ok=True)
     (project.path / link).symlink_to(tmp_path / "system")
     with pytest.raises(ModelError, match="a link to a folder that is not the project owner's"):
         project.sync()
@@ -70,3 +71,26 @@ def test_a_project_of_roots_stays_roots(server: ModelServer, project: ModelProje
     project.declare(entry("file", server.serve("/f.bin", b"weights"), b"weights"))
     assert project.sync().exit_code == 0
     assert owners(project.checkpoints) == {(0, 0)}
+
+
+@pytest.mark.parametrize("link", ["probe", "partial/locks"])
+def test_root_makes_no_file_where_a_users_link_leads(
+    link: str, server: ModelServer, project: ModelProject, tmp_path: Path
+) -> None:
+    project.owner = USER
+    project.declare(entry("file", server.serve("/f.bin", b"weights"), b"weights"))
+    place = project.checkpoints / ".envkit" / "store" / link
+    place.parent.mkdir(parents=True)
+    place.symlink_to(tmp_path / "nologin")
+    with pytest.raises(ModelError):
+        project.sync()
+    assert not (tmp_path / "nologin").exists()
+
+
+def test_root_changes_no_mode_through_a_users_link(tmp_path: Path) -> None:
+    secret, planted = tmp_path / "shadow", tmp_path / "planted"
+    secret.touch(mode=0o600)
+    planted.symlink_to(secret)
+    with pytest.raises(OSError, match="symbolic links"):
+        Hand(USER).seal(planted, 0o444)
+    assert secret.stat().st_mode & 0o777 == 0o600

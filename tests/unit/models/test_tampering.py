@@ -14,19 +14,21 @@ from pathlib import Path
 import pytest
 
 from envkit.errors import ModelError
-from envkit.models import records, workspace
-from envkit.models.store import Store
-from envkit.models.workspace import Workspace
+from envkit.models import ledger, records, workspace
+from envkit.models.checkpoints import Checkpoints
+from envkit.models.ledger import Ledger
+from envkit.models.store.blobs import Blobs
+from envkit.models.store.hand import Hand
 from tests.support.model_project import ModelProject, entry, md5, sha256, states
 from tests.support.model_server import ModelServer, tarball
 
-BODY = b"weights" * 1000
+BODY, OTHER = b"weights" * 1000, b"network" * 1000
 
 
 @pytest.fixture
 def synced(server: ModelServer, project: ModelProject) -> ModelProject:
     """A project with a file and a folder in place."""
-    archive = tarball({"net.json": BODY, "sub/net.bin": BODY})
+    archive = tarball({"net.json": OTHER, "sub/net.bin": BODY[1:]})
     project.declare(
         entry("file", server.serve("/file.bin", BODY), BODY), entry("folder", server.serve("/f.tar", archive), archive)
     )
@@ -68,8 +70,8 @@ def test_facts_are_noted_only_once_a_later_change_would_show(
 ) -> None:
     """Where a file system's clock is coarse, unlike this machine's, a change in the same tick leaves no trace."""
     order: list[str] = []
-    monkeypatch.setattr(Workspace, "_wait_for_tick", lambda *_: order.append("wait"))
-    monkeypatch.setattr(Workspace, "save", lambda *_: order.append("save"))
+    monkeypatch.setattr(Ledger, "_wait_for_tick", lambda *_: order.append("wait"))
+    monkeypatch.setattr(Ledger, "save", lambda *_: order.append("save"))
     project.declare(entry("file", server.serve("/file.bin", BODY), BODY))
     project.sync()
     assert order == ["wait", "save"]
@@ -78,19 +80,20 @@ def test_facts_are_noted_only_once_a_later_change_would_show(
 def test_the_wait_for_the_clock_is_as_long_as_it_takes_and_no_longer(
     project: ModelProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with workspace.opened(Store(project.path), project.owner) as opened:
+    with workspace.opened(Checkpoints(project.path), Hand()) as opened:
+        written = Ledger(opened, Blobs(project.path, Hand()))
         later = time.time_ns() + 50_000_000
-        opened._wait_for_tick(later)
+        written._wait_for_tick(later)
         assert time.time_ns() >= later
-        monkeypatch.setattr(workspace, "_LONGEST_TICK", 0.05)
-        opened._wait_for_tick(time.time_ns() + 10**12)
+        monkeypatch.setattr(ledger, "_LONGEST_TICK", 0.05)
+        written._wait_for_tick(time.time_ns() + 10**12)
 
 
 @pytest.mark.parametrize(("name", "path"), PLACES)
 def test_a_file_that_is_gone_is_fetched_again(synced: ModelProject, name: str, path: str) -> None:
     good = synced.listing()
     (synced.checkpoints / path).unlink()
-    assert states(synced.sync())[name] == "fetched"
+    assert states(synced.sync())[name] == "linked"
     assert synced.listing() == good
 
 
@@ -124,15 +127,16 @@ def test_a_file_of_other_bytes_is_not(server: ModelServer, project: ModelProject
 
 def test_a_folder_without_a_record_proves_nothing(synced: ModelProject) -> None:
     (synced.checkpoints / ".envkit" / "records" / "folder_v1.json").unlink()
+    (synced.checkpoints / "folder_v1" / "net.json").unlink()
     (synced.checkpoints / "folder_v1" / "net.json").write_bytes(b"other")
-    assert states(synced.sync()) == {"file": "kept", "folder": "fetched"}
-    assert synced.listing()["folder_v1/net.json"] == BODY
+    assert states(synced.sync()) == {"file": "kept", "folder": "linked"}
+    assert synced.listing()["folder_v1/net.json"] == OTHER
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": 2}', '{"schema": 1, "files": [{"path": 1}]}', "null"])
 def test_a_damaged_record_proves_nothing(synced: ModelProject, text: str) -> None:
     (synced.checkpoints / ".envkit" / "records" / "folder_v1.json").write_text(text)
-    assert states(synced.sync()) == {"file": "kept", "folder": "fetched"}
+    assert states(synced.sync()) == {"file": "kept", "folder": "linked"}
 
 
 def test_a_record_without_files_proves_nothing() -> None:
@@ -146,7 +150,7 @@ def test_something_else_under_the_name_is_replaced(synced: ModelProject) -> None
     (synced.checkpoints / "file_v1.bin").mkdir()
     shutil.rmtree(synced.checkpoints / "folder_v1")
     (synced.checkpoints / "folder_v1").write_bytes(b"a file")
-    assert states(synced.sync()) == {"file": "fetched", "folder": "fetched"}
+    assert states(synced.sync()) == {"file": "linked", "folder": "linked"}
     assert synced.listing() == good
     assert synced.leftovers() == []
 
@@ -158,7 +162,7 @@ def test_a_link_under_the_name_is_replaced_and_what_it_led_to_is_left(synced: Mo
         (tmp_path / "precious").mkdir(exist_ok=True)
         (tmp_path / "precious" / "mine").write_bytes(b"mine")
         place.symlink_to(tmp_path / "precious")
-    assert states(synced.sync()) == {"file": "fetched", "folder": "fetched"}
+    assert states(synced.sync()) == {"file": "linked", "folder": "linked"}
     assert (tmp_path / "precious" / "mine").read_bytes() == b"mine"
     assert not any(path.is_symlink() for path in synced.checkpoints.rglob("*"))
 
@@ -188,8 +192,8 @@ def test_verify_finds_what_stat_cannot_see_and_the_next_sync_mends_it(synced: Mo
     result = synced.verify()
     assert result.exit_code == 3
     assert states(result) == {"file": "verified", "folder": "changed"}
-    bad = b"malware" + BODY[7:]
-    assert f"  expected sha256 of net.json {sha256(BODY)}\n" in result.lines[-1]
+    bad = b"malware" + OTHER[7:]
+    assert f"  expected sha256 of net.json {sha256(OTHER)}\n" in result.lines[-1]
     assert f"  got      sha256 of net.json {sha256(bad)}\n" in result.lines[-1]
     assert result.lines[-1].startswith("models.yaml:4: model 'folder' v1: other bytes than were verified")
     assert states(synced.sync()) == {"file": "kept", "folder": "fetched"}
@@ -263,3 +267,14 @@ def test_verify_names_what_is_missing_and_what_was_never_verified(synced: ModelP
     assert f"expected md5 {md5(BODY)}\n  got      md5 {md5(b'other')}" in result.lines[1]
     assert "models.yaml:4: model 'folder' v1: is not there" in result.lines[2]
     assert all("envkit models sync" in line for line in result.lines[1:])
+
+
+@pytest.mark.parametrize("what", ["pipe", "device"])
+def test_what_is_no_file_is_not_read_as_one(synced: ModelProject, what: str) -> None:
+    """A pipe would be waited for, and there is no end to /dev/zero."""
+    place = synced.checkpoints / "file_v1.bin"
+    place.unlink()
+    os.mkfifo(place) if what == "pipe" else place.symlink_to("/dev/zero")
+    assert states(synced.verify())["file"] == "changed"
+    assert states(synced.sync()) == {"file": "linked", "folder": "kept"}
+    assert place.read_bytes() == BODY
