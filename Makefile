@@ -9,6 +9,7 @@ SHELL := bash
 BIN := .venv/bin
 SERVICE ?= jupyter
 VARIANT ?= cpu
+BENCH ?= figures models
 
 # Called as root in a user's folder, leave no caches in it that the user could not remove.
 ifneq ($(shell id -u),$(shell stat -c %u .))
@@ -46,10 +47,10 @@ check: ## run the linters and type checks (seconds)
 	@scripts/bootstrap.sh --dev
 	@scripts/check.sh
 
-bench: ## measure builds, sizes and starts
+bench: ## measure builds, starts and downloads (BENCH=figures, BENCH=models: one half)
 	@scripts/bootstrap.sh --dev
-	@scripts/engine.sh
-	@$(BIN)/python bench/figures.py
+	@$(if $(filter figures,$(BENCH)),scripts/engine.sh && $(BIN)/python bench/figures.py)
+	@$(if $(filter models,$(BENCH)),$(BIN)/python bench/models.py --plot docs/benchmarks/models.png)
 
 compose: ## write compose.yaml anew
 	@scripts/bootstrap.sh
