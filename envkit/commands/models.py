@@ -156,7 +156,7 @@ def _carry_out(
     from envkit.models.store import roots
     from envkit.models.store.store import choose
     from envkit.models.sync import Sync
-    from envkit.models.transfer.download import Line
+    from envkit.models.transfer.line import Line
     from envkit.models.transfer.rate import Limiter
 
     with workspace.opened(checkpoints, acting_for(settings.owner)) as opened:
@@ -254,7 +254,7 @@ def _foretold(settings: Settings, registry: Registry, plan: Plan, pace: Pace, pr
     wanted = [action for action in plan.fetch if not all(model.target in stored for model, _ in action.models)]
     answers: Mapping[Artifact, Failure | int | None] = {}
     if wanted:
-        from envkit.models.sync import probe
+        from envkit.models.probe import probe
 
         artifacts = [action.artifact for action in wanted]
         answers = probe(artifacts, _http(settings), _hub(settings), pace.jobs, progress)

@@ -10,9 +10,9 @@ from envkit.models.crew import Crew
 from envkit.models.model import Digests
 from envkit.models.progress import Lines, Meter
 from envkit.models.transfer import fetch
-from envkit.models.transfer.download import Line
 from envkit.models.transfer.fetch import Fetched, Wanted
 from envkit.models.transfer.http import Http
+from envkit.models.transfer.line import Line
 from envkit.models.transfer.location import Location
 from envkit.models.transfer.partial import Partials
 from envkit.models.transfer.rate import Limiter

@@ -17,18 +17,16 @@ from functools import partial as bind
 from threading import Condition, RLock
 
 from envkit.errors import ModelError
-from envkit.models.crew import Crew
 from envkit.models.model import Digests, Mismatch, WrongBytesError
 from envkit.models.progress import Meter
 from envkit.models.transfer import answers, hashing
 from envkit.models.transfer.answers import TransientError, UnsatisfiableError
-from envkit.models.transfer.http import Http, Part, Reply
+from envkit.models.transfer.http import Part, Reply
 from envkit.models.transfer.journal import Journal, source_of
+from envkit.models.transfer.line import Line
 from envkit.models.transfer.location import Location
 from envkit.models.transfer.partial import Partial
 from envkit.models.transfer.pieces import LEAST, Claim, Pieces
-from envkit.models.transfer.rate import Limiter
-from envkit.models.transfer.retry import Backoff
 from envkit.models.transfer.watch import Watch
 
 _CHUNK = 1 << 20  # bytes at most: what has arrived is taken, however little
@@ -52,30 +50,6 @@ class RestartError(ModelError):
     def __init__(self, message: str, *, single: bool = False) -> None:
         super().__init__(message)
         self.single = single
-
-
-@dataclass
-class Counter:
-    """Bytes that all connections together have received; now and then one is lost between two threads."""
-
-    amount: int = 0
-
-
-@dataclass(frozen=True)
-class Line:
-    """What all downloads of a sync share: the way out, the threads, and what they may use of the line.
-
-    ``connections`` is how many one file may have; ``reserve`` is told of a file's size once a server has named it,
-    and raises where the disk has no room for it.
-    """
-
-    http: Http
-    crew: Crew
-    connections: int = 8
-    limiter: Limiter | None = None
-    backoff: Backoff = field(default_factory=Backoff)
-    reserve: Callable[[int], None] = lambda _: None
-    received: Counter = field(default_factory=Counter)
 
 
 @dataclass

@@ -14,8 +14,9 @@ from envkit.models import urls
 from envkit.models.model import PLACEHOLDER_MD5, Blame, Digests, NoRoomError, NoSourceError, WrongBytesError
 from envkit.models.progress import Meter
 from envkit.models.transfer.answers import TransientError
-from envkit.models.transfer.download import SMALL, Download, Line, RestartError
+from envkit.models.transfer.download import SMALL, Download, RestartError
 from envkit.models.transfer.http import Http
+from envkit.models.transfer.line import Line
 from envkit.models.transfer.location import Location
 from envkit.models.transfer.partial import Partial, Partials
 

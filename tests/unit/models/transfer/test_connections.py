@@ -16,6 +16,7 @@ from envkit.models.progress import Lines
 from envkit.models.transfer import download
 from envkit.models.transfer.answers import TransientError
 from envkit.models.transfer.http import Http, Part, Reply
+from envkit.models.transfer.line import Line
 from envkit.models.transfer.location import Location
 from envkit.models.transfer.partial import Partials
 from envkit.models.transfer.pieces import Pieces
@@ -250,7 +251,7 @@ def test_a_server_that_closes_every_connection_is_asked_over_new_ones(
 def shared(fetcher: Fetcher) -> Iterator[download.Download]:
     """A download that two connections are at, with one part left for both of them."""
     partial = Partials(fetcher.folder).create("k")
-    line, meter = download.Line(fetcher.http, fetcher.crew), Lines(lambda _: None).meter("x")
+    line, meter = Line(fetcher.http, fetcher.crew), Lines(lambda _: None).meter("x")
     found = download.Download(line, Location("http://h/a"), Digests(), partial, meter, fetcher.said.append)
     found._pieces, found._receiving, found.persistent = Pieces(1000), 2, True
     yield found
