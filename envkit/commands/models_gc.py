@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
+from envkit.errors import ModelError
 from envkit.models import registry as registries
 from envkit.models.checkpoints import Checkpoints
 from envkit.models.store.gc import Garbage, garbage, out_of_sight, outdated, temporary
@@ -21,27 +21,28 @@ def gc(settings: Settings, *, remove: bool, gone: bool) -> Result:
     """What is of no use: models that ``models.yaml`` names no more, and what no project uses of the stores.
 
     The stores are those that these settings lead to: the shared one, and the project's own. Nothing goes unless
-    ``remove`` says so. ``gone`` says that projects which are not in sight are no more.
+    ``remove`` says so; exit code 3 if something could not be removed. ``gone`` says that projects which are not in
+    sight are no more.
 
     Raises:
         InputError: ``models.yaml`` is wrong.
         ModelError: what a project uses is not for the caller to read.
     """
     found = list(_outdated(settings))
-    if remove:
-        # First, for the blobs of these are of no use after that.
-        _remove(found)
+    # First, for the blobs of these are of no use after that.
+    stuck = _remove(found) if remove else []
     roots = [
         root for root in (settings.store or settings.cache / "store", local_root(settings.project)) if root.is_dir()
     ]
     stored = [(root, item) for root in roots for item in garbage(root, (settings.project,), gone=gone)]
-    if remove:
-        _remove(stored)
+    stuck += _remove(stored) if remove else []
     found += stored
     hidden = [] if gone else sorted({str(project) for root in roots for project in out_of_sight(root)})
     rows = [{"place": str(place), "kind": item.kind, "name": item.name, "size": item.size} for place, item in found]
-    data = {"garbage": rows, "removed": remove, "out_of_sight": hidden}
-    return Result(data, tuple(_lines(found, hidden, remove=remove)))
+    data = {"garbage": rows, "removed": remove, "stuck": stuck, "out_of_sight": hidden}
+    gone_by_now = [(place, item) for place, item in found if item.name not in stuck]
+    lines = (*_lines(gone_by_now, hidden, remove=remove), *(f"could not be removed: {name}" for name in stuck))
+    return Result(data, lines, ModelError.exit_code if stuck else 0)
 
 
 def _outdated(settings: Settings) -> Iterator[tuple[Path, Garbage]]:
@@ -53,10 +54,15 @@ def _outdated(settings: Settings) -> Iterator[tuple[Path, Garbage]]:
     yield from ((checkpoints.bookkeeping, item) for item in temporary(halves, time.time()))
 
 
-def _remove(found: list[tuple[Path, Garbage]]) -> None:
+def _remove(found: list[tuple[Path, Garbage]]) -> list[str]:
+    """Remove these; the names of those that stay."""
+    stuck = []
     for _, item in found:
-        with suppress(OSError):
+        try:
             item.remove()
+        except OSError:  # noqa: PERF203 - one that stays is no reason to keep the others
+            stuck.append(item.name)
+    return stuck
 
 
 def _lines(found: list[tuple[Path, Garbage]], hidden: list[str], *, remove: bool) -> Iterator[str]:

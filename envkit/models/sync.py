@@ -74,24 +74,29 @@ class Sync:
         sizes = [action.artifact.digests.size for action in fetches]
         self.progress.expect(len(fetches), None if None in sizes else sum(size or 0 for size in sizes))
         self.line.crew.spawn(bind(self._locks.beat, self.progress.tick))
-        with runs.claimed(self.store.staging, self.store.hand) as self._staging:
-            try:
-                results = self.line.crew.run(fetches, self._carry_out, self.jobs, self._ramp())
-            finally:
-                self.progress.close()
-                self._locks.abandon()
-                self._partials.abandon()
         try:
-            self.ledger.flush()
-        except OSError as error:
-            # All of it is in place, and proven; only that is not written down.
-            self.progress.say(f"the next sync will hash again: {error.filename or 'records'}: {error.strerror}")
+            with runs.claimed(self.store.staging, self.store.hand) as self._staging:
+                try:
+                    results = self.line.crew.run(fetches, self._carry_out, self.jobs, self._ramp())
+                finally:
+                    self._locks.abandon()
+                    self._partials.abandon()
+            self._write_down()
+        finally:
+            self.progress.close()
         outcomes = {target: outcome for result in results for target, outcome in result.items()}
         failed = {target for target, outcome in outcomes.items() if isinstance(outcome, Failure)}
         in_place = [action for action in fetches if failed.isdisjoint(model.target for model, _ in action.models)]
         # An archive may be left of one who was killed when all that came out of it was in the store.
         self._partials.drop({action.artifact.key for action in in_place})
         return outcomes
+
+    def _write_down(self) -> None:
+        try:
+            self.ledger.flush()
+        except OSError as error:
+            # All of it is in place, and proven; only that is not written down.
+            self.progress.say(f"the next sync will hash again: {error.filename or 'records'}: {error.strerror}")
 
     def _seems_there(self, action: Fetch) -> bool:
         return all(lookup.seems_there(model, self.store.blobs, self.store.trees) for model, _ in action.models)

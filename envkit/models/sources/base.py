@@ -40,6 +40,24 @@ class Remote:
     location: Location
 
 
+class OneFile:
+    """What sources have in common whose artifact is one file, named by the value of one key."""
+
+    key: str
+    options: tuple[str, ...] = ()
+
+    def locator(self, values: Mapping[str, str]) -> str:
+        return values[self.key]
+
+    def is_proof(self, locator: str) -> bool:
+        del locator  # another file may come to be there
+        return False
+
+    def holds_many(self, locator: str) -> bool:
+        del locator
+        return False
+
+
 class Source(Protocol):
     """A kind of source. A locator is what an artifact goes by: the values of the source's keys in ``models.yaml``."""
 

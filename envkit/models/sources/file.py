@@ -9,34 +9,22 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from envkit.errors import ModelError
-from envkit.models.sources.base import Asking, Remote
+from envkit.models.sources.base import Asking, OneFile, Remote
 from envkit.models.transfer.location import Location
 
 _URL = "file:"
 _PACK_IT = "pack it as a tar, which is one file and has one digest"
 
 
-class FileSource:
+class FileSource(OneFile):
     """The locator is a path from the root or from a home folder (``~``), or a ``file://`` URL."""
 
     key = "path"
-    options = ()
-
-    def locator(self, values: Mapping[str, str]) -> str:
-        return values[self.key]
 
     def problem(self, values: Mapping[str, str]) -> tuple[str, str] | None:
         text = values[self.key]
         why = _url_problem(text) if "://" in text or text.startswith(_URL) else _path_problem(text)
         return (self.key, why) if why else None
-
-    def is_proof(self, locator: str) -> bool:
-        del locator
-        return False
-
-    def holds_many(self, locator: str) -> bool:
-        del locator
-        return False
 
     def filename(self, locator: str) -> str:
         return PurePosixPath(_plain(locator)).name

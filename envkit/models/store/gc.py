@@ -24,7 +24,7 @@ _ABANDONED = 7 * 86400.0  # a download that nobody went on with for a week
 
 @dataclass(frozen=True)
 class Garbage:
-    """Something that is of no use: what it is, its size in bytes, and how to remove it."""
+    """Something that is of no use: what it is, its size in bytes, and how to remove it (`OSError` if it stays)."""
 
     kind: str
     name: str
@@ -60,7 +60,7 @@ def garbage(
         # A further name is a project's, known here or not.
         if path.name not in used and stat.st_nlink == 1 and now - stat.st_mtime > _FRESH:
             lost.add(path.name)
-            found.append(Garbage("blob", path.name, stat.st_size, bind(blobs.remove, path.name)))
+            found.append(Garbage("blob", path.name, stat.st_size, bind(_remove_blob, blobs, path.name)))
     found += _trees(root, set(blobs.all()) - lost)
     found += _abandoned(root, now)
     # Not of an archive that is being unpacked: its members have names of their own.
@@ -92,6 +92,18 @@ def outdated(checkpoints: Checkpoints, wanted: Collection[str]) -> Iterator[Garb
             yield Garbage("model", target.name, size, bind(_remove_model, target, path))
 
 
+def _remove_blob(blobs: Blobs, sha256: str) -> None:
+    blobs.remove(sha256)
+    if blobs.path(sha256).exists():
+        raise PermissionError(f"{sha256} stays")
+
+
+def _remove_download(path: Path) -> None:
+    partials.remove_dead(path)
+    if path.exists():
+        raise PermissionError(f"{path.name} stays: somebody may be writing to it")
+
+
 def _remove_model(target: Path, record: Path) -> None:
     if target.is_dir() and not target.is_symlink():
         shutil.rmtree(target)
@@ -115,7 +127,7 @@ def _trees(root: Path, there: set[str]) -> Iterator[Garbage]:
 def _abandoned(root: Path, now: float) -> Iterator[Garbage]:
     for path, stat in _stats((root / "partial").glob("*.part")):
         if now - stat.st_mtime > _ABANDONED:
-            yield Garbage("download", path.name, stat.st_blocks * 512, bind(partials.remove_dead, path))
+            yield Garbage("download", path.name, stat.st_blocks * 512, bind(_remove_download, path))
 
 
 def _stats(paths: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result]]:

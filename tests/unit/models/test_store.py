@@ -493,3 +493,18 @@ def test_a_project_in_anothers_place_does_not_free_what_that_uses(server: ModelS
     assert project.sync().exit_code == 0
     os.utime(blob(project, BODY), (0, 0))
     assert collected(project) == []
+
+
+def test_what_stays_is_not_said_to_be_removed(project: ModelProject) -> None:
+    """A download of long ago, whose process is still there."""
+    project.declare()
+    folder = project.store / "partial"
+    folder.mkdir(parents=True)
+    with (folder / "a.1-0.part").open("wb", buffering=0) as file:
+        file.write(b"x")
+        os.utime(file.fileno(), (0, 0))
+        ran = Ran.of(models_gc.gc(project.settings, remove=True, gone=False))
+    assert (ran.exit_code, ran.data["stuck"]) == (3, ["a.1-0.part"])
+    assert ran.lines[-1] == "could not be removed: a.1-0.part"
+    assert models_gc.gc(project.settings, remove=True, gone=False).exit_code == 0
+    assert list(folder.iterdir()) == []
