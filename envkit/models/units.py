@@ -1,4 +1,4 @@
-"""Amounts and durations for people."""
+"""Amounts, numbers of things, and durations for people."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def counted(number: int, what: str) -> str:
+    """``1 model``, ``2 models``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _power(amount: float) -> int:

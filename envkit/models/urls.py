@@ -6,7 +6,10 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
+
+VERSION = "{version}"
+"""What stands in a URL for the version of its entry."""
 
 _SUFFIX = re.compile(r"(\.tar)?\.[A-Za-z][A-Za-z0-9]{0,15}$")
 _ARCHIVES: tuple[tuple[Literal["tar", "zip"], tuple[str, ...]], ...] = (
@@ -34,9 +37,21 @@ def problem(url: str) -> str | None:
 
 def redacted(url: str) -> str:
     """``url`` for a person to read: no credentials, and no query or fragment (signed URLs keep their secret there)."""
-    parts = urlsplit(url)
-    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    return f"{shown}?…" if parts.query else shown
+    return f"{plain(url)}?…" if url.partition("#")[0].partition("?")[2] else plain(url)
+
+
+def plain(url: str) -> str:
+    """``url`` without what may be secret: credentials, query and fragment. Of what is no URL its scheme alone."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as a bracket that is not closed: nothing says what of it is secret
+        return f"{url.partition('://')[0]}://…"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def filled(template: str, version: str) -> str:
+    """A URL with the version in its place."""
+    return template.replace(VERSION, quote(version, safe=""))
 
 
 def filename(url: str) -> str:
