@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from envkit.models.model import Artifact, Model
-from envkit.models.registry import Registry
+from envkit.models.registry.registry import Registry
 
 State = Literal["verified", "intact", "changed", "outdated", "absent"]
 """What is known of a model in place.

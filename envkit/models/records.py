@@ -63,8 +63,12 @@ class Record:
 
     def describes(self, model: Model) -> bool:
         """Whether what was recorded is what the registry asks for now."""
-        same_recipe = (self.locator, self.unpack, self.paths) == (pinned_by(model), model.unpack, model.paths)
-        return same_recipe and not model.artifact.digests.mismatches(self.artifact)
+        if (self.locator, self.unpack, self.paths) != (pinned_by(model), model.unpack, model.paths):
+            return False
+        if self.locator:
+            # What a commit has is always the same: the lock may say more of it, or nothing.
+            return model.artifact.is_made_of((facts.path, facts.sha256, facts.size) for facts in self.files)
+        return not model.artifact.digests.mismatches(self.artifact)
 
     def to_json(self) -> str:
         files = [vars(facts) for facts in self.files]

@@ -8,19 +8,20 @@ from pathlib import Path
 
 from envkit.models.model import NoRoomError
 from envkit.models.plan import Fetch
+from envkit.models.store.store import Store
 
 _UNPACKED = 2
 """An archive is there beside what comes out of it: weights hardly compress."""
 
 
-def check(fetches: Sequence[Fetch], partials: Path) -> None:
-    """Compare the sizes that the registry names with what is free where ``partials`` is.
+def check(fetches: Sequence[Fetch], store: Store) -> None:
+    """Compare the sizes that the registry names with what is free where the store is.
 
     Raises:
         NoRoomError: it will not fit.
     """
-    needed = sum(max(0, _needed(action) - _there(action, partials)) for action in fetches)
-    _compare(needed, partials, f"{len(fetches)} downloads need")
+    needed = sum(max(0, _needed(action) - _there(action, store)) for action in fetches)
+    _compare(needed, store.partials, f"{len(fetches)} downloads need")
 
 
 def check_one(size: int, folder: Path) -> None:
@@ -41,10 +42,13 @@ def _needed(action: Fetch) -> int:
     return size * (_UNPACKED if any(model.unpack for model, _ in action.models) else 1)
 
 
-def _there(action: Fetch, partials: Path) -> int:
-    """How much of it is there already, from an earlier run (bytes on the disk)."""
+def _there(action: Fetch, store: Store) -> int:
+    """How much of it is there already, from an earlier run or a lock (bytes on the disk)."""
     if not action.artifact.digests.size:
         return 0
+    if store.blobs.has(action.artifact.digests):
+        return action.artifact.digests.size
+    partials = store.partials
     return max((path.stat().st_blocks * 512 for path in partials.glob(f"{action.artifact.key}.*.part")), default=0)
 
 

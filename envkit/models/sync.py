@@ -3,44 +3,34 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial as bind
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
-from threading import Semaphore
 from typing import Literal
 
 from envkit.errors import ModelError
-from envkit.models import archive, room
+from envkit.models import archive, intake, room
 from envkit.models.archive import Extracted
 from envkit.models.explain import Failure, failure_of
+from envkit.models.intake import Intake
 from envkit.models.ledger import Ledger
-from envkit.models.model import Artifact, Blame, Digests, Model, short_hash
+from envkit.models.model import Artifact, Blame, Digests, Model
 from envkit.models.plan import Fetch
-from envkit.models.probe import ticking
 from envkit.models.progress import Progress
-from envkit.models.ramp import Ramp
-from envkit.models.sources import SOURCES, Asking, Hub, Remote
+from envkit.models.sources import SOURCES, Hub, Remote
 from envkit.models.store import linking, lookup, runs
-from envkit.models.store.locks import Locks
 from envkit.models.store.store import Store
 from envkit.models.store.trees import Leaf, Tree
-from envkit.models.transfer import fetch
-from envkit.models.transfer.answers import TransientError
-from envkit.models.transfer.fetch import Fetched, Wanted
+from envkit.models.transfer.fetch import Fetched
 from envkit.models.transfer.line import Line
-from envkit.models.transfer.location import Location
-from envkit.models.transfer.partial import Partials
 from envkit.models.workspace import Workspace
-from envkit.result import Report
 
 Placed = Literal["fetched", "linked"]
 """A model in place: its bytes were fetched, or the store had them."""
 
-_BEAT = 0.2  # seconds
-_FILE = 64 << 10  # what a file counts for beside its bytes, when it is judged how fast it goes
 _Outcome = Mapping[str, "Failure | Placed"]
 
 
@@ -57,11 +47,8 @@ class Sync:
     jobs: int
 
     def __post_init__(self) -> None:
-        self._ended = 0
-        self._slots = Semaphore(self.jobs)
         self._placed: dict[str, set[str]] = {}
-        self._partials = Partials(self.store.partials)
-        self._locks = Locks(self.store.partials, self.store.hand, self.line.crew)
+        self._intake = Intake(self.store, self.progress, self.line, self.hub, self.jobs)
 
     def run(self, fetches: Sequence[Fetch]) -> _Outcome:
         """Fetch and publish, ``jobs`` files at a time; by each model's target how that came out.
@@ -69,18 +56,13 @@ class Sync:
         Raises:
             ModelError: the disk has no room for it.
         """
-        self._partials.sweep()
-        room.check([action for action in fetches if not self._seems_there(action)], self.store.partials)
+        self._intake.partials.sweep()
+        room.check([action for action in fetches if not self._seems_there(action)], self.store)
         sizes = [action.artifact.digests.size for action in fetches]
         self.progress.expect(len(fetches), None if None in sizes else sum(size or 0 for size in sizes))
-        self.line.crew.spawn(bind(self._locks.beat, self.progress.tick))
         try:
-            with runs.claimed(self.store.staging, self.store.hand) as self._staging:
-                try:
-                    results = self.line.crew.run(fetches, self._carry_out, self.jobs, self._ramp())
-                finally:
-                    self._locks.abandon()
-                    self._partials.abandon()
+            with runs.claimed(self.store.staging, self.store.hand) as self._staging, self._intake.at_work():
+                results = self.line.crew.run(fetches, self._carry_out, self.jobs, self._intake.ramp())
             self._write_down()
         finally:
             self.progress.close()
@@ -88,7 +70,7 @@ class Sync:
         failed = {target for target, outcome in outcomes.items() if isinstance(outcome, Failure)}
         in_place = [action for action in fetches if failed.isdisjoint(model.target for model, _ in action.models)]
         # An archive may be left of one who was killed when all that came out of it was in the store.
-        self._partials.drop({action.artifact.key for action in in_place})
+        self._intake.partials.drop({action.artifact.key for action in in_place})
         return outcomes
 
     def _write_down(self) -> None:
@@ -101,16 +83,13 @@ class Sync:
     def _seems_there(self, action: Fetch) -> bool:
         return all(lookup.seems_there(model, self.store.blobs, self.store.trees) for model, _ in action.models)
 
-    def _ramp(self) -> Ramp:
-        return Ramp(self.jobs, lambda: self.line.received.amount + _FILE * self._ended)
-
     def _carry_out(self, action: Fetch) -> _Outcome:
         wanted = [model for model, _ in action.models]
         label = _label(wanted)
         origin = SOURCES[action.artifact.source].shown(action.artifact.locator)
         outcome: dict[str, Failure | Placed] = {}
         try:
-            with self._locks.held(action.artifact.key, lambda line: self.progress.say(f"{label}: {line}")):
+            with self._intake.held(action.artifact, label):
                 # Whoever had the lock before may have brought what is wanted.
                 wanted = self._without_those_in_store(wanted, outcome)
                 if wanted:
@@ -119,7 +98,7 @@ class Sync:
             self.line.crew.check()
             outcome |= dict.fromkeys((model.target for model in wanted), failure_of(error, origin))
         finally:
-            self._ended += 1
+            self._intake.ended += 1
             if not self.store.keeps:
                 # A copy is in checkpoints/, and nothing else will ever be made of these.
                 for sha256 in self._placed.pop(action.artifact.key, ()):
@@ -132,7 +111,7 @@ class Sync:
         """Place the models that the store has the bytes of; the others."""
         left = []
         for model in models:
-            tree = lookup.find(model, self.store.blobs, self.store.trees, self._checked)
+            tree = lookup.find(model, self.store.blobs, self.store.trees, self._intake.checked)
             if tree is None:
                 left.append(model)
                 continue
@@ -141,131 +120,104 @@ class Sync:
             outcome[model.target] = "linked"
         return left
 
-    def _checked(self, amount: int) -> None:
-        del amount
-        self.line.crew.check()
+    def _from_archive_in_store(self, artifact: Artifact, models: Sequence[Model], origin: str) -> _Outcome | None:
+        """The models out of an archive that a lock has fetched already; None where the store does not have it."""
+        if not all(model.unpack for model in models):
+            return None
+        known = self.store.blobs.find(artifact.digests, self._intake.checked)
+        if known is None or known.sha256 is None:
+            return None
+        path = self.store.blobs.path(known.sha256)
+        self._placed.setdefault(artifact.key, set()).add(known.sha256)
+        made = {model.target: bind(self._unpacked, model, path, known) for model in models}
+        outcome = {model.target: self._publish(model, made[model.target], origin) for model in models}
+        return {target: "linked" if placed == "fetched" else placed for target, placed in outcome.items()}
 
     # --- from a source -------------------------------------------------------------------------------------------
 
     def _fetch(self, artifact: Artifact, models: Sequence[Model], label: str, origin: str) -> _Outcome:
-        source = SOURCES[artifact.source]
+        if there := self._from_archive_in_store(artifact, models, origin):
+            return there
         self.progress.say(f"{label}: fetching from {origin}")
-        tick = ticking(self.line.crew, self.progress, f"{label}: asking {origin}")
-        blames: tuple[Blame, ...] = ()
-        try:
-            asking = Asking(self.line.http, tick, self.hub)
-            remotes = self._located(artifact, asking, lambda line: self.progress.say(f"{label}: {origin}: {line}"))
-        except ModelError as error:
-            self.line.crew.check()
-            if not artifact.mirrors:
-                raise
-            self.progress.say(f"{label}: {origin}: {error.message}; trying its mirrors")
-            remotes, blames = (), (Blame(origin, error),)
-        if source.holds_many(artifact.locator):
-            receive = bind(self._receive_leaf, artifact, label=label)
-            received = self.line.crew.each(remotes, receive, self.jobs, self._ramp())
-            leaves = [leaf for leaf in received if isinstance(leaf, Leaf)]
-            if failures := [error for error in received if not isinstance(error, Leaf)]:
-                raise failures[0]
-            tree = Tree(artifact.digests, tuple(sorted(leaves, key=lambda leaf: leaf.path)))
+        if SOURCES[artifact.source].holds_many(artifact.locator):
+            tree = self._set(artifact, label, origin)
             for model in models:
                 self.store.trees.save(model, tree)
             return {model.target: self._publish(model, lambda: tree, origin) for model in models}
-        with closing(self._receive(artifact, remotes[0] if remotes else None, label, blames)) as got:
+        with closing(self._intake.one(artifact, label, origin)) as got:
             return self._published(got, models, origin)
 
-    def _located(self, artifact: Artifact, asking: Asking, say: Report) -> tuple[Remote, ...]:
-        """Where the files are. A hub or an index that is busy is asked again, as a server of files is."""
-        failures = 0
-        while True:
-            try:
-                return SOURCES[artifact.source].locate(artifact.locator, artifact.paths, asking)
-            except TransientError as error:  # noqa: PERF203 - failing is what this loop is about
-                failures += 1
-                delay = self.line.backoff.delay(failures, error)
-                if delay is None:
-                    raise
-                say(f"{error.message}; trying again in {delay:.1f} s")
-                self.line.crew.pause(delay)
+    def _set(self, artifact: Artifact, label: str, origin: str) -> Tree:
+        """Every file of a set as a blob, and the list of them."""
+        remotes, blames = self._intake.places(artifact, label, origin)
+        receive = bind(self._receive_leaf, artifact, label=label, blames=blames)
+        received = self.line.crew.each(intake.as_locked(artifact, remotes), receive, self.jobs, self._intake.ramp())
+        if failures := [error for error in received if isinstance(error, (ModelError, OSError))]:
+            raise failures[0]
+        pairs = [pair for pair in received if isinstance(pair, tuple)]
+        leaves = sorted((leaf for leaf, _ in pairs), key=lambda leaf: leaf.path)
+        # Of one file that is the artifact, all is known by now; a set has no digests of its own.
+        whole = artifact.digests.over(pairs[0][1]) if [leaf.path for leaf in leaves] == [""] else artifact.digests
+        return Tree(whole, tuple(leaves))
+
+    def _receive_leaf(
+        self, artifact: Artifact, remote: Remote | None, *, label: str, blames: tuple[Blame, ...]
+    ) -> tuple[Leaf, Digests] | ModelError | OSError:
+        """One file of a set; what kept it away, where that is no reason to stop the other models."""
+        path = remote.path if remote else ""
+        expected = artifact.digests.over(remote.location.digests) if remote else artifact.digests
+        known = self.store.blobs.find(expected, self._intake.checked)
+        try:
+            if known is None:
+                with closing(self._intake.receive(artifact, remote, path or label, blames)) as got:
+                    known = self._intake.keep(got)
+            self._intake.ended += 1
+        except (ModelError, OSError) as error:
+            self.line.crew.check()
+            return error
+        return Leaf(artifact.place(path), str(known.sha256), known.size or 0), known
 
     def _published(self, got: Fetched, models: Sequence[Model], origin: str) -> _Outcome:
         came_from = got.origin if got.origin == origin else f"{got.origin}, named by {origin}"
         packed = [model for model in models if model.unpack is not None]
-        outcome = {model.target: self._publish(model, bind(self._unpacked, model, got), came_from) for model in packed}
+        unpacked = {model.target: bind(self._unpacked, model, got.path, got.digests) for model in packed}
+        outcome = {model.target: self._publish(model, unpacked[model.target], came_from) for model in packed}
         if len(packed) == len(models):
             got.path.unlink()
             return outcome
-        tree = self._as_blob(got)
+        digests = self._intake.keep(got)
+        tree = Tree(digests, (Leaf("", str(digests.sha256), digests.size or 0),))
         as_it_is = [model for model in models if model.unpack is None]
+        for model in as_it_is:
+            if model.artifact.paths:
+                self.store.trees.save(model, tree)
         return outcome | {model.target: self._publish(model, lambda: tree, came_from) for model in as_it_is}
 
-    def _receive(
-        self, artifact: Artifact, remote: Remote | None, label: str, blames: tuple[Blame, ...] = ()
-    ) -> Fetched:
-        """The file at ``remote``, else at a mirror of the artifact; None for ``remote`` where its source is away."""
-        inside = remote.path if remote else ""
-        own = (remote.location,) if remote else ()
-        places = (*own, *(Location(url) for url in artifact.mirrors if not inside))
-        # A mirror too is held to what the source says; a set has no digests of its own.
-        expected = artifact.digests.over(remote.location.digests) if remote else artifact.digests
-        wanted = Wanted(expected, places, artifact.key + (f"-{short_hash(inside)}" if inside else ""), blames)
-        with closing(self.progress.meter(label)) as meter:
-            say = self.progress.say
-            with self._slot():
-                return fetch.fetch(wanted, self._partials, self.line, meter, lambda line: say(f"{label}: {line}"))
-
-    @contextmanager
-    def _slot(self) -> Iterator[None]:
-        """One of ``jobs``: several sets at a time have no more files on their way than one."""
-        while not self._slots.acquire(timeout=_BEAT):
-            self.line.crew.check()
-        try:
-            yield
-        finally:
-            self._slots.release()
-
-    def _receive_leaf(self, artifact: Artifact, remote: Remote, *, label: str) -> Leaf | ModelError | OSError:
-        """One file of a set; what kept it away, where that is no reason to stop the other models."""
-        known = self.store.blobs.find(artifact.digests.over(remote.location.digests), self._checked)
-        try:
-            if known is None:
-                with closing(self._receive(artifact, remote, remote.path or label)) as got:
-                    known = self._as_blob(got).artifact
-            self._ended += 1
-        except (ModelError, OSError) as error:
-            self.line.crew.check()
-            return error
-        return Leaf(_inside(remote.path, artifact.paths), str(known.sha256), known.size or 0)
-
-    def _as_blob(self, got: Fetched) -> Tree:
-        self.store.blobs.add(got.path, got.digests)
-        return Tree(got.digests, (Leaf("", str(got.digests.sha256), got.digests.size or 0),))
-
-    def _unpacked(self, model: Model, got: Fetched) -> Tree:
-        """The members that a model wants as blobs, and the list of them."""
+    def _unpacked(self, model: Model, packed: Path, digests: Digests) -> Tree:
+        """The members that a model wants of an archive as blobs, and the list of them."""
         staged = self._staging / token_hex(8)
         staged.mkdir()
         try:
-            extracted = self._extract(model, got, staged)
+            extracted = self._extract(model, packed, staged)
             leaves = tuple(Leaf(member.path, member.sha256, member.size) for member in extracted.files)
             for leaf in leaves:
                 self.store.blobs.add(extracted.folder / leaf.path, Digests(None, leaf.sha256, leaf.size))
         finally:
             shutil.rmtree(staged, ignore_errors=True)
-        tree = Tree(got.digests, leaves if model.is_folder else (_only(model, leaves),))
+        tree = Tree(digests, leaves if model.is_folder else (_only(model, leaves),))
         self.store.trees.save(model, tree)
         return tree
 
-    def _extract(self, model: Model, got: Fetched, into: Path) -> Extracted:
+    def _extract(self, model: Model, packed: Path, into: Path) -> Extracted:
         assert model.unpack is not None
         with closing(self.progress.meter(f"{model.name}: unpacking", part_of_whole=False)) as meter:
-            meter.start(got.path.stat().st_size)
+            meter.start(packed.stat().st_size)
 
             def advance(amount: int) -> None:
                 self.line.crew.check()
                 meter.advance(amount)
 
-            return archive.extract(got.path, model.unpack, model.paths, into, advance)
+            return archive.extract(packed, model.unpack, model.paths, into, advance)
 
     # --- into checkpoints/ ---------------------------------------------------------------------------------------
 
@@ -296,16 +248,6 @@ class Sync:
         how = linking.link(self.store.blobs.path(leaf.sha256), path, symlink=self.store.symlink)
         if how != "hardlink":
             self.workspace.hand.give(path)
-
-
-def _inside(path: str, wanted: Iterable[str]) -> str:
-    """Where a file of a set belongs in the model's folder: below the folder that was asked for."""
-    for root in wanted:
-        if path == root:
-            return PurePosixPath(path).name
-        if path.startswith(root.rstrip("/") + "/"):
-            return path[len(root.rstrip("/")) + 1 :]
-    return path
 
 
 def _only(model: Model, leaves: Sequence[Leaf]) -> Leaf:

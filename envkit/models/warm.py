@@ -1,9 +1,9 @@
 """The answer of a sync that had nothing to do, for as long as nothing has changed.
 
 A start at which every model is in place should cost what starting Python costs. So the answer is kept, with the stat
-facts of every file it rests on: `models.yaml`, `envkit.yaml`, and each file of each model as its record has it. If all
-still hold, it is given again, by a program that has imported next to nothing. Anything else (another option, another
-setting, one file touched, one byte of this memory damaged) leads to the sync proper.
+facts of every file it rests on: `models.yaml`, its lock, `envkit.yaml`, and each file of each model as its record has
+it. If all still hold, it is given again, by a program that has imported next to nothing. Anything else (another option,
+another setting, one file touched, one byte of this memory damaged) leads to the sync proper.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from envkit.result import Result
     from envkit.settings import Settings
 
-_INPUTS = ("models.yaml", "envkit.yaml")
+_INPUTS = ("models.yaml", "models.lock.yaml", "envkit.yaml")
 _ABSENT = "-"
 
 
@@ -118,7 +118,9 @@ def _project_above(folder: str) -> str:
 def _path(project: str, environ: Mapping[str, str]) -> str:
     """Where the answer is kept that holds for this user and these settings: a container has others than its host."""
     # What a variable says may be nothing that is allowed: with another value, the sync proper has to look at it.
-    names = sorted(name for name in environ if name.startswith("ENVKIT_") and not name.startswith("ENVKIT_TOKEN_"))
+    # (Not what no sync goes by: which image a container is of changes with every build.)
+    beside = ("ENVKIT_TOKEN_", "ENVKIT_IMAGE")
+    names = sorted(name for name in environ if name.startswith("ENVKIT_") and not name.startswith(beside))
     said = [f"{name}={environ.get(name, '')}" for name in [*names, "SUDO_UID", "SUDO_GID"]]
     # A project that was moved has to be made known to the store again.
     circumstances = "\0".join([str(os.geteuid()), project, *said])

@@ -51,6 +51,12 @@ class FakeHub:
         for path, body in files.items():
             self._serve(path, body, commit, is_large=path in lfs)
 
+    def publish_refs(self, tags: Collection[str] = (), branches: Collection[str] = ("main",)) -> None:
+        """Have these names for commits; `publish` says of which."""
+        kinds = (("tags", "tags", tags), ("branches", "heads", branches))
+        listed = {kind: [{"name": name, "ref": f"refs/{ref}/{name}"} for name in names] for kind, ref, names in kinds}
+        self.answer("refs", {**listed, "converts": []})
+
     def answer(self, what: str, body: object) -> None:
         """Answer the API's question about ``what`` of the repository."""
         self.server.serve(self.api(what), _json(body))

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 from envkit import flock
 from envkit.errors import ModelError
@@ -39,6 +40,7 @@ class Locks:
     clock: Callable[[], float] = time.monotonic
     _held: set[str] = field(default_factory=set, init=False)
     _shown: set[str] = field(default_factory=set, init=False)
+    _guard: Lock = field(default_factory=Lock, init=False)
 
     def __post_init__(self) -> None:
         with suppress(PermissionError):  # it is another user's: then there is no lock, and bytes may come twice
@@ -58,14 +60,17 @@ class Locks:
             yield
         finally:
             if descriptor is not None:
-                self._held.discard(key)
-                self._hide(key)
+                with self._guard:
+                    self._held.discard(key)
+                    self._hide(key)
                 os.close(descriptor)
 
     def abandon(self) -> None:
         """Say of no lock any more that it is held: whoever holds one still is about to end."""
-        for key in list(self._shown):
-            self._hide(key)
+        with self._guard:
+            self._held.clear()
+            for key in list(self._shown):
+                self._hide(key)
 
     def beat(self, tick: Callable[[], None]) -> None:
         """Show signs of life for as long as the crew works, to people by ``tick``. For a thread of its own."""
@@ -74,8 +79,10 @@ class Locks:
                 self.crew.pause(_BEAT)
                 tick()
             for key in list(self._held):
-                with suppress(OSError):
-                    self._show(key)
+                # A sign must not come after its lock is given up: nobody would take it away.
+                with self._guard, suppress(OSError):
+                    if key in self._held:
+                        self._show(key)
 
     def _wait(self, key: str, say: Callable[[str], None]) -> int | None:
         signs, named = None, ""
@@ -112,8 +119,6 @@ class Locks:
             who = {"process": os.getpid(), "host": socket.gethostname()}
             self.hand.write(path, json.dumps(who).encode())
             self._shown.add(key)
-            if key not in self._held:
-                self._hide(key)
 
     def _hide(self, key: str) -> None:
         self._shown.discard(key)

@@ -32,5 +32,10 @@ def seems_there(model: Model, blobs: Blobs, trees: Trees) -> bool:
     return tree is not None and all(blobs.path(leaf.sha256).exists() for leaf in tree.leaves)
 
 
+def has_artifact(model: Model, blobs: Blobs) -> bool:
+    """Whether the archive that a model comes out of is there by name: a lock leaves it, a sync does not keep it."""
+    return model.unpack is not None and blobs.has(model.artifact.digests)
+
+
 def _is_one_blob(model: Model) -> bool:
     return model.unpack is None and not model.artifact.paths and not model.is_folder

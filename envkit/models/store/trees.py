@@ -43,7 +43,7 @@ class Trees:
             with suppress(OSError, ValueError, TypeError, KeyError):
                 data = json.loads(path.read_text("utf-8"))
                 tree = Tree(Digests(**data["artifact"]), tuple(Leaf(**leaf) for leaf in data["leaves"]))
-                if data["schema"] == _SCHEMA and tree.leaves and not model.artifact.digests.mismatches(tree.artifact):
+                if data["schema"] == _SCHEMA and tree.leaves and _is_of(model, tree):
                     return tree
         return None
 
@@ -59,6 +59,14 @@ class Trees:
         names = names or [f"{model.artifact.source}:{model.artifact.locator}"]
         recipe = [model.unpack, *model.paths]
         return [self._folder / f"{_hash([name, *recipe])}.json" for name in names]
+
+
+def _is_of(model: Model, tree: Tree) -> bool:
+    wanted = model.artifact.digests
+    if not (wanted.md5 or wanted.sha256):
+        # Found by its locator, a commit. A hub may have lied of what that has; the lock does not.
+        return model.artifact.is_made_of((leaf.path, leaf.sha256, leaf.size) for leaf in tree.leaves)
+    return not wanted.mismatches(tree.artifact)
 
 
 def _hash(words: list[str | None]) -> str:

@@ -134,3 +134,21 @@ def test_what_is_there_already_needs_no_room(forks: Forks, server: ModelServer, 
     assert code == 0, run.output
     assert project.listing() == {"net_v1.bin": BODY}
     assert project.leftovers() == []
+
+
+def test_an_archive_that_a_lock_has_fetched_is_room_that_is_not_needed_again(
+    server: ModelServer, project: ModelProject
+) -> None:
+    packed = tarball({"a/net.bin": BODY[: 7 * MIB]})
+    project.declare({"name": "dir", "version": "1", "source": "http", "url": server.serve("/dir.tar", packed)})
+    assert project.lock().exit_code == 0
+    assert states(project.sync()) == {"dir": "linked"}
+
+
+def test_what_a_lock_cannot_fetch_for_want_of_room_is_told(server: ModelServer, project: ModelProject) -> None:
+    filled(project, 8)
+    project.declare({"name": "net", "version": "1", "source": "http", "url": served(server, BODY)})
+    ran = project.lock()
+    assert ran.exit_code == 3
+    assert "model 'net' 1: not enough room: it needs 12.0 MiB" in ran.lines[-1]
+    assert not project.lock_file.exists()

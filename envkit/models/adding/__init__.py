@@ -1,0 +1,1 @@
+"""An entry of ``models.yaml``, made of what `envkit models add` is given."""

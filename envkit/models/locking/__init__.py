@@ -1,0 +1,1 @@
+"""``models.lock.yaml``: what every entry of the registry comes to."""
