@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from envkit.errors import ModelError
-from envkit.models import registry as registries
 from envkit.models.checkpoints import Checkpoints
+from envkit.models.locking import lock
 from envkit.models.store.gc import Garbage, garbage, out_of_sight, outdated, temporary
 from envkit.models.store.store import local_root
 from envkit.result import Result
@@ -25,7 +25,7 @@ def gc(settings: Settings, *, remove: bool, gone: bool) -> Result:
     sight are no more.
 
     Raises:
-        InputError: ``models.yaml`` is wrong.
+        InputError: ``models.yaml`` or its lock is wrong, or they do not fit.
         ModelError: what a project uses is not for the caller to read.
     """
     found = list(_outdated(settings))
@@ -48,10 +48,13 @@ def gc(settings: Settings, *, remove: bool, gone: bool) -> Result:
 def _outdated(settings: Settings) -> Iterator[tuple[Path, Garbage]]:
     checkpoints = Checkpoints(settings.project)
     if (settings.project / REGISTRY).is_file():
-        wanted = {model.target for model in registries.load(settings.project / REGISTRY).models}
+        # As the lock has them: what floats has its name from there.
+        wanted = {model.target for model in lock.load_project(settings.project).models}
         yield from ((checkpoints.folder, item) for item in outdated(checkpoints, wanted))
     halves = [*checkpoints.bookkeeping.glob("*.new"), *checkpoints.bookkeeping.glob("records/*.new")]
     yield from ((checkpoints.bookkeeping, item) for item in temporary(halves, time.time()))
+    written = [path for name in (REGISTRY, lock.FILE) for path in settings.project.glob(f"{name}.????????.new")]
+    yield from ((settings.project, item) for item in temporary(written, time.time()))
 
 
 def _remove(found: list[tuple[Path, Garbage]]) -> list[str]:

@@ -6,11 +6,17 @@ import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from envkit.errors import ModelError
+from envkit.models import versions
+from envkit.models.model import Digests
 from envkit.models.sources.base import Asking, OneFile, Remote
 from envkit.models.transfer.location import Location
+
+if TYPE_CHECKING:
+    from envkit.models.transfer.announcement import Announcement
 
 _URL = "file:"
 _PACK_IT = "pack it as a tar, which is one file and has one digest"
@@ -22,6 +28,8 @@ class FileSource(OneFile):
     key = "path"
 
     def problem(self, values: Mapping[str, str]) -> tuple[str, str] | None:
+        if versions.is_wish(values["version"]):
+            return "version", "names no one version: a file is what it is"
         text = values[self.key]
         why = _url_problem(text) if "://" in text or text.startswith(_URL) else _path_problem(text)
         return (self.key, why) if why else None
@@ -36,9 +44,13 @@ class FileSource(OneFile):
         del paths, asking  # one file, and nobody to ask
         return (Remote("", Location(_found(locator)[0].as_uri())),)
 
-    def probe(self, locator: str, paths: tuple[str, ...], asking: Asking) -> int | None:
+    def probe(self, locator: str, paths: tuple[str, ...], asking: Asking) -> Mapping[str, Announcement]:
+        from envkit.models.transfer.announcement import Announcement
+
         del paths, asking
-        return _found(locator)[1]
+        # Its size alone: to read it may take as long as to fetch it does, and that is what `--deep` is for.
+        path, size = _found(locator)
+        return {"": Announcement(size, Digests(), None, path.as_uri())}
 
 
 def _url_problem(text: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -11,11 +13,13 @@ from envkit.models import urls
 from envkit.models.model import Digests
 from envkit.models.sources import tree
 from envkit.models.sources.base import Asking, Remote
+from envkit.models.transfer.announcement import Announcement
 from envkit.models.transfer.answers import StatusError
 from envkit.models.transfer.location import Location
 
 _MOST_PAGES = 1000  # of a thousand files each, as Hugging Face has them
 _UNKNOWN = Digests()
+_US = "the hub"
 
 
 @dataclass(frozen=True)
@@ -32,29 +36,51 @@ class Repository:
 
         Each by its path in the repository; a single file that is named by its own path is the artifact itself.
         """
-        try:
-            commit = self.revision if self.is_commit else tree.commit(self._revision())
+        commit = self.commit()
+        with self._read():
             files = self._files(f"api/models/{self.repo}/tree/{commit}")
-        except tree.OddAnswerError as error:
-            hint = "is it a hub of models? HF_ENDPOINT names it"
-            raise ModelError(f"{urls.redacted(self.asking.hub.endpoint)} answered with {error}", hint=hint) from error
         alone = urls.are_one_file(paths)
         return tuple(
             Remote("" if alone else path, self._location(f"{self.repo}/resolve/{commit}/{quote(path)}", files[path]))
             for path in tree.choose(paths, files, f"{self.repo} at {self.revision!r}")
         )
 
-    def check_access(self, remotes: tuple[Remote, ...]) -> None:
+    def commit(self) -> str:
+        """The commit that the revision is now."""
+        if self.is_commit:
+            return self.revision
+        with self._read():
+            # A revision may have a slash in it, as `refs/pr/1` has.
+            return tree.commit(self._asked(f"api/models/{self.repo}/revision/{quote(self.revision, safe='')}")[0])
+
+    def names(self) -> tuple[str, ...]:
+        """Its tags and branches."""
+        with self._read():
+            return tree.names(self._asked(f"api/models/{self.repo}/refs")[0])
+
+    def check_access(self, remotes: tuple[Remote, ...]) -> Mapping[str, Announcement]:
         """Ask for the headers of the largest file: the hub shows everybody what a gated repository has."""
         largest = max(remotes, key=lambda remote: remote.location.digests.size or 0)
         try:
-            self.asking.http.probe(largest.location)
+            return {largest.path: self.asking.http.probe(largest.location)}
         except StatusError as error:
             raise self._explained(error) from error
 
-    def _revision(self) -> Any:
-        # A revision may have a slash in it, as `refs/pr/1` has.
-        return self._asked(f"api/models/{self.repo}/revision/{quote(self.revision, safe='')}")[0]
+    def announcements(self, remotes: tuple[Remote, ...]) -> Mapping[str, Announcement]:
+        """What the hub's list says of each file, and the headers of the one that was asked for."""
+        listed = {
+            remote.path: Announcement.listed(remote.location.digests, _US, remote.location.url) for remote in remotes
+        }
+        asked = self.check_access(remotes)
+        return listed | {path: listed[path].over(told) for path, told in asked.items()}
+
+    @contextmanager
+    def _read(self) -> Iterator[None]:
+        try:
+            yield
+        except tree.OddAnswerError as error:
+            hint = "is it a hub of models? HF_ENDPOINT names it"
+            raise ModelError(f"{urls.redacted(self.asking.hub.endpoint)} answered with {error}", hint=hint) from error
 
     def _files(self, path: str) -> tree.Tree:
         found: dict[str, Digests] = {}

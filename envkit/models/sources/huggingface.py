@@ -11,10 +11,13 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from envkit.models import versions
+from envkit.models.model import Digests
 from envkit.models.sources.base import Asking, Remote
 
 if TYPE_CHECKING:
     from envkit.models.sources.hub import Repository
+    from envkit.models.transfer.announcement import Announcement
 
 # As the hub has them: no dot or dash at either end of a name, and neither `--` nor `..` in it.
 _PART = r"(?!.*(?:--|\.\.))[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
@@ -24,12 +27,15 @@ _NO_REVISION = r"\.\.|[\s\x00-\x1f\x7f~^:?*\[\\]|^[/-]|/$"
 
 
 class HuggingFaceSource:
-    """The locator is ``ORG/NAME@REVISION``; a revision is a branch, a tag or a commit."""
+    """The locator is ``ORG/NAME@REVISION``, a branch, a tag or a commit; of one that floats, ``ORG/NAME``."""
 
     key = "repo"
     options = ("revision",)
+    has_address = False
 
     def locator(self, values: Mapping[str, str]) -> str:
+        if versions.is_wish(values["version"]):
+            return values[self.key]
         revision = values.get("revision", "main")
         commit = re.fullmatch(_COMMIT, revision.lower())
         return f"{values[self.key]}@{commit.group() if commit else revision}"
@@ -37,6 +43,8 @@ class HuggingFaceSource:
     def problem(self, values: Mapping[str, str]) -> tuple[str, str] | None:
         if not re.fullmatch(f"{_PART}/{_PART}", values[self.key]):
             return self.key, "is not of the form ORG/NAME"
+        if versions.is_wish(values["version"]) and "revision" in values:
+            return "revision", "says one, and 'version' another: leave one of them out"
         if re.search(_NO_REVISION, values.get("revision", "main")):
             return "revision", "is no name of a branch, a tag or a commit"
         return None
@@ -55,14 +63,25 @@ class HuggingFaceSource:
     def shown(self, locator: str) -> str:
         return f"the hub ({locator})"
 
+    def versions(self, locator: str, asking: Asking) -> Mapping[str, Digests]:
+        # What the files of each are, its commit says.
+        return dict.fromkeys(self._repository(locator, asking).names(), Digests())
+
+    def at(self, locator: str, version: str) -> str:
+        return f"{locator}@{version}"
+
+    def pinned(self, locator: str, asking: Asking) -> str:
+        return f"{locator.partition('@')[0]}@{self._repository(locator, asking).commit()}"
+
     def locate(self, locator: str, paths: tuple[str, ...], asking: Asking) -> tuple[Remote, ...]:
         repository = self._repository(locator, asking)
         remotes = repository.remotes(paths)
         repository.check_access(remotes)
         return remotes
 
-    def probe(self, locator: str, paths: tuple[str, ...], asking: Asking) -> int | None:
-        return sum(remote.location.digests.size or 0 for remote in self.locate(locator, paths, asking))
+    def probe(self, locator: str, paths: tuple[str, ...], asking: Asking) -> Mapping[str, Announcement]:
+        repository = self._repository(locator, asking)
+        return repository.announcements(repository.remotes(paths))
 
     def _repository(self, locator: str, asking: Asking) -> Repository:
         # Read with the registry at every start, where nothing is asked most of the time.

@@ -41,6 +41,12 @@ def run(*arguments: str, tick: Tick) -> str:
     return output
 
 
+def default_index(usage: str) -> str | None:
+    """The index that pip asks where none is configured, by the output of `pip install --help`."""
+    found = re.search(r"--index-url\s.*?\(default\s+(https?://[^\s)]+)\)", usage, re.DOTALL)
+    return found[1] if found else None
+
+
 def reason(stderr: str) -> str:
     """The cause among pip's lines: a broken connection stands in a warning, above an error that hides it."""
     lines = stderr.splitlines()

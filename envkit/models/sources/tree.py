@@ -31,6 +31,17 @@ def commit(answer: Any) -> str:
     return found
 
 
+def names(answer: Any) -> tuple[str, ...]:
+    """The tags and branches that an answer about a repository's refs has."""
+    if not isinstance(answer, dict):
+        raise OddAnswerError("no tags and branches")
+    refs = [ref for kind in ("tags", "branches") for ref in answer.get(kind) or ()]
+    found = [ref.get("name") if isinstance(ref, dict) else None for ref in refs]
+    if not all(isinstance(name, str) for name in found):
+        raise OddAnswerError("no tags and branches")
+    return tuple(dict.fromkeys(str(name) for name in found))
+
+
 def files(page: Any) -> Tree:
     """The files on one page of a hub's list."""
     if not isinstance(page, list):

@@ -7,6 +7,7 @@ import re
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from envkit.errors import ModelError
 
@@ -104,6 +105,13 @@ def validator(response: requests.Response) -> str | None:
     except (KeyError, ValueError, TypeError, OverflowError):
         return None
     return modified if settled and not etag else None
+
+
+def encoding(response: requests.Response, url: str) -> str | None:
+    """How the body is packed for the way; None for the file itself, as a ``.tar.gz`` labelled gzip is."""
+    found = response.headers.get("Content-Encoding", "").strip().lower().removeprefix("x-")
+    as_it_is = found == "gzip" and urlsplit(url).path.lower().endswith((".gz", ".tgz"))
+    return None if found in ("", "identity") or as_it_is else found
 
 
 def is_html(response: requests.Response) -> bool:

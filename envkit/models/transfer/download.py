@@ -17,9 +17,10 @@ from functools import partial as bind
 from threading import Condition, RLock
 
 from envkit.errors import ModelError
-from envkit.models.model import Digests, Mismatch, WrongBytesError
+from envkit.models.model import Digests
 from envkit.models.progress import Meter
-from envkit.models.transfer import answers, hashing
+from envkit.models.transfer import hashing, receiving
+from envkit.models.transfer.announcement import Announcement
 from envkit.models.transfer.answers import TransientError, UnsatisfiableError
 from envkit.models.transfer.http import Part, Reply
 from envkit.models.transfer.journal import Journal, source_of
@@ -75,6 +76,8 @@ class Download:
     _validator: str | None = field(default=None, init=False)
     _rate: float = field(default=0.0, init=False)
     _latency: float = field(default=0.0, init=False)
+    told: Announcement | None = field(default=None, init=False)
+    """What the server said of the file, beside its bytes."""
     persistent: bool = field(default=False, init=False)
     """Whether failures were tried again in here: nothing is gained by trying yet again."""
     _busy: int = field(default=0, init=False)
@@ -111,15 +114,13 @@ class Download:
         return Part(start, None, self.journal.validator if same else None)
 
     def _begin(self, reply: Reply) -> None:
-        expected = self.expected.size
-        if expected is not None and reply.size is not None and reply.size != expected:
-            mismatch = Mismatch("size", str(expected), str(reply.size))
-            raise _unless_a_page(reply, WrongBytesError("the server has a file of another size", (mismatch,)))
+        receiving.check_size(reply, self.expected.size)
         if self.journal is not None:
             self._check_resumable(reply, self.journal)
         self._validator = reply.validator
+        self.told = Announcement(reply.size, Digests(), reply.etag, reply.url)
         self._pieces = Pieces(reply.size, self.journal.done if self.journal else ())
-        size = reply.size if reply.size is not None else expected
+        size = reply.size if reply.size is not None else self.expected.size
         if size is not None:
             # Not what was noted: behind that there are bytes on the disk that will be written over.
             self.line.reserve(size - os.fstat(self.partial.descriptor).st_blocks * _BLOCK)
@@ -129,8 +130,9 @@ class Download:
 
     def _check_resumable(self, reply: Reply, journal: Journal) -> None:
         same = journal.source == source_of(self.location.url)
-        if reply.size != journal.size or (same and _differ(reply.validator, journal.validator)):
-            raise _unless_a_page(reply, RestartError("the file changed where it comes from since the download began"))
+        if reply.size != journal.size or (same and receiving.differ(reply.validator, journal.validator)):
+            changed = RestartError("the file changed where it comes from since the download began")
+            raise receiving.unless_a_page(reply, changed)
         part = self._first_part()
         if part is not None and reply.start != part.start:
             raise RestartError(_NO_PARTS, single=True)
@@ -157,7 +159,7 @@ class Download:
             position += len(chunk)
             self.meter.advance(len(chunk))
         if reply.length is not None and position != reply.length:
-            raise _short(position, reply.length)
+            raise receiving.short(position, reply.length)
         return hashing.summed(position, ((name, digest.hexdigest()) for name, digest in hashes.items()))
 
     # --- a large file: receivers, followers and a keeper --------------------------------------------
@@ -312,9 +314,9 @@ class Download:
             self._stream(claim, answer)
 
     def _check_part(self, claim: Claim, reply: Reply) -> None:
-        if reply.size not in (None, self._pieces.size) or _differ(reply.validator, self._validator):
+        if reply.size not in (None, self._pieces.size) or receiving.differ(reply.validator, self._validator):
             changed = RestartError("the file changed where it comes from during the download")
-            raise _unless_a_page(reply, changed)
+            raise receiving.unless_a_page(reply, changed)
         if reply.start != claim.position:
             raise RestartError(_NO_PARTS, single=True)
 
@@ -332,7 +334,7 @@ class Download:
                 self._pieces.end(claim)
                 self._more.notify_all()
             elif claim.end is None or claim.position < claim.end:
-                raise _short(claim.position - begun, (claim.end or 0 if last is None else last) - reply.start)
+                raise receiving.short(claim.position - begun, (claim.end or 0 if last is None else last) - reply.start)
 
     def _take(self, claim: Claim, chunk: bytes, last: int | None) -> bool:
         """Write what arrived; whether the connection may go on with what comes next, up to ``last``."""
@@ -357,17 +359,7 @@ class Download:
             return left != 0 and self._pieces.extend(claim, min(self._portion(), left or _MOST_PART))
 
     def _read(self, reply: Reply, watch: Watch, *, first: bool) -> bytes:
-        limiter = self.line.limiter
-        chunk = reply.read(limiter.chunk if limiter else _CHUNK)
-        self.line.crew.check()
-        if first and answers.looks_like_html(chunk, labelled=reply.html):
-            raise answers.not_a_model()
-        watch.came(len(chunk))
-        self.line.received.amount += len(chunk)
-        if limiter and chunk:
-            self.line.crew.pause(delay := limiter.delay(len(chunk)))
-            watch.paused(delay)
-        return chunk
+        return receiving.pull(reply, watch, self.line, _CHUNK, first=first)
 
     def _write(self, chunk: bytes | memoryview, position: int) -> None:
         expected = self.expected.size
@@ -428,20 +420,3 @@ class Download:
         for _ in range(worth):
             self.line.crew.spawn(bind(self._guarded, bind(self._receive, None)))
         return worth > 0
-
-
-def _unless_a_page(reply: Reply, error: ModelError) -> ModelError:
-    """Why an answer will not do: a page in the file's place says more than that it is another file."""
-    with suppress(TransientError):
-        if reply.html and reply.start == 0 and answers.looks_like_html(reply.read(1024), labelled=True):
-            return answers.not_a_model()
-    return error
-
-
-def _short(got: int, of: int) -> TransientError:
-    return TransientError(f"the transfer ended after {got} of {of} bytes")
-
-
-def _differ(one: str | None, other: str | None) -> bool:
-    """Whether two validators name different versions. One that is missing says nothing."""
-    return one is not None and other is not None and one != other

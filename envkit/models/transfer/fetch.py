@@ -13,6 +13,7 @@ from envkit.errors import ModelError
 from envkit.models import urls
 from envkit.models.model import PLACEHOLDER_MD5, Blame, Digests, NoRoomError, NoSourceError, WrongBytesError
 from envkit.models.progress import Meter
+from envkit.models.transfer.announcement import Announcement
 from envkit.models.transfer.answers import TransientError
 from envkit.models.transfer.download import SMALL, Download, RestartError
 from envkit.models.transfer.http import Http
@@ -20,13 +21,18 @@ from envkit.models.transfer.line import Line
 from envkit.models.transfer.location import Location
 from envkit.models.transfer.partial import Partial, Partials
 
+PLACEHOLDER = "that md5 is the one of an empty file, a placeholder: if these bytes are right, write their own"
+CHANGED = "the bytes changed where they come from, or models.yaml is wrong; checkpoints/ is as it was"
+
 _MOST_RESTARTS = 3
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file that is what it should be, at ``path``, to be moved from there; ``origin`` is where it came from.
+    """A file that is what it should be, at ``path``, to be moved from there.
 
+    ``origin`` is where it came from in words free of secrets, ``place`` which of the places that was, and ``told`` what
+    its server said of it.
     Until `close` it is ours as it was while it came: no other process takes it for a dead one's, and a process that is
     killed before it is moved leaves what the next can go on with.
     """
@@ -34,6 +40,8 @@ class Fetched:
     partial: Partial
     digests: Digests
     origin: str
+    place: Location
+    told: Announcement | None
 
     @property
     def path(self) -> Path:
@@ -75,9 +83,9 @@ def fetch(wanted: Wanted, partials: Partials, line: Line, meter: Meter, say: Cal
         for place in wanted.places:
             origin = shown(place, line.http)
             try:
-                got = _from_one_place(wanted, place, partial, line, meter, say)
+                got, told = _from_one_place(wanted, place, partial, line, meter, say)
                 partial.finish(got.size or 0)
-                return Fetched(partial, got, origin)
+                return Fetched(partial, got, origin, place, told)
             except NoRoomError:
                 raise
             except ModelError as error:
@@ -100,7 +108,7 @@ def shown(place: Location, http: Http) -> str:
 
 def _from_one_place(
     wanted: Wanted, place: Location, partial: Partial, line: Line, meter: Meter, say: Callable[[str], None]
-) -> Digests:
+) -> tuple[Digests, Announcement | None]:
     expected = wanted.expected.over(place.digests)
     failures, restarts, single, doubted = 0, 0, False, False
     while True:
@@ -125,25 +133,27 @@ def _from_one_place(
             continue
         mismatches = expected.mismatches(got)
         if not mismatches:
-            return got
+            return got, download.told
         partial.reset()
-        if doubted or _is_final(wanted.expected, place, got):
-            raise WrongBytesError("other bytes than models.yaml names", mismatches, hint=_hint(wanted, place, got))
+        if doubted or is_final(wanted.expected, place, got):
+            hint = why(wanted.expected, place, got)
+            raise WrongBytesError("other bytes than models.yaml names", mismatches, hint=hint)
         # A bit may have turned over on the way, or what was there before was not what its journal said.
         say("other bytes than expected came: once more, from the start")
         doubted = single = True
 
 
-def _is_final(expected: Digests, place: Location, got: Digests) -> bool:
+def is_final(expected: Digests, place: Location, got: Digests) -> bool:
     """Whether the place means these bytes: it announced them, or they are a placeholder's doing."""
     announced = place.digests.sha256
     return (announced is not None and announced == got.sha256) or expected.md5 == PLACEHOLDER_MD5
 
 
-def _hint(wanted: Wanted, place: Location, got: Digests) -> str:
+def why(expected: Digests, place: Location, got: Digests) -> str:
+    """Why a place has other bytes, as far as that can be told from here, and what would mend it."""
     announced = place.digests.sha256
-    if wanted.expected.md5 == PLACEHOLDER_MD5:
-        return "that md5 is the one of an empty file, a placeholder: if these bytes are right, write their own"
+    if expected.md5 == PLACEHOLDER_MD5:
+        return PLACEHOLDER
     if announced is not None and announced == got.sha256:
         return "the source announces these very bytes: models.yaml is wrong, or they were replaced there"
-    return "the bytes changed where they come from, or models.yaml is wrong; checkpoints/ is as it was"
+    return CHANGED

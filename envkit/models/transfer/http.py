@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 from urllib.request import url2pathname
 
@@ -24,7 +24,9 @@ from requests.utils import get_auth_from_url, get_environ_proxies, get_netrc_aut
 from envkit import __version__
 from envkit.errors import ModelError
 from envkit.models import urls
-from envkit.models.transfer import answers
+from envkit.models.model import Digests
+from envkit.models.transfer import answers, digest_headers
+from envkit.models.transfer.announcement import Announcement, announced
 from envkit.models.transfer.answers import TransientError
 from envkit.models.transfer.location import Location, Route
 from envkit.models.transfer.packed import Unpacked
@@ -47,7 +49,8 @@ class Reply:
     ``start`` is the offset of its first byte in the file, ``size`` the file's whole length, ``length`` that of this
     body; ``validator`` names this version of the file (a strong ETag, or a date that will do), ``ranges`` says whether
     the server takes requests for parts, ``html`` whether it says that this is a page. ``close`` ends it before the
-    context does: whoever reads no further keeps no connection busy.
+    context does: whoever reads no further keeps no connection busy. ``etag`` is as it was sent, ``url`` where the file
+    was found after all redirects, without credentials and query, empty where that is a file of this machine.
     """
 
     read: Callable[[int], bytes]
@@ -58,6 +61,8 @@ class Reply:
     ranges: bool
     html: bool = False
     close: Callable[[], None] = lambda: None
+    etag: str | None = None
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,14 @@ class Part:
     start: int
     end: int | None = None
     validator: str | None = None
+
+
+class Page(NamedTuple):
+    """A page as text; ``url`` is what its links are relative to, ``following`` that of its next page."""
+
+    text: str
+    url: str
+    following: str | None
 
 
 @dataclass
@@ -113,33 +126,48 @@ class Http:
             answers.check(response)
             yield _reply(response, location.url)
 
-    def probe(self, location: Location) -> int | None:
-        """Ask for the headers alone; the size in bytes, where the server tells it. Raises as `open` does."""
+    def probe(self, location: Location) -> Announcement:
+        """Ask for the headers alone; what the server tells of the file. Raises as `open` does."""
         if urlsplit(location.url).scheme == "file":
             with _opened(location.url, None) as reply:
-                return reply.size
+                return Announcement(reply.size, Digests(), None, location.url)
         for method in ("HEAD", "GET"):
-            with self._response(method, location, {}) as response:
+            with self._response(method, location, digest_headers.WANTED) as response:
                 if method == "HEAD" and response.status_code in _HEAD_NOT_SERVED:
                     continue
                 answers.check(response)
                 if answers.is_html(response):
                     raise answers.not_a_model()
-                return answers.length(response)
+                told = announced(response)
+                # A length of 0 is what some servers have for every HEAD: no model is that short.
+                if method == "GET" or told.size != 0:
+                    return told
         raise AssertionError("GET always returns or raises")
 
     def json(self, location: Location) -> tuple[Any, str | None]:
         """What an API answers, and the URL of its next page where there is one. Raises as `open` does."""
-        with self._response("GET", location, {"Accept": "application/json"}) as response:
+        text, following = self._body(location, "application/json", _MOST_JSON)
+        try:
+            return json.loads(text), following
+        except (ValueError, RecursionError) as error:
+            raise ModelError("the server answered with something else than JSON") from error
+
+    def page(self, location: Location, accept: str, most: int) -> Page:
+        """A page, of the media types in ``accept``. Raises as `open` does.
+
+        What has more than ``most`` bytes is no page.
+        """
+        with self._response("GET", location, {"Accept": accept}) as response:
             answers.check(response)
-            text = response.raw.read(_MOST_JSON, decode_content=True)
-            try:
-                found = json.loads(text)
-            except (ValueError, RecursionError) as error:
-                raise ModelError("the server answered with something else than JSON") from error
-            links = parse_header_links(response.headers.get("Link", ""))
-            following = next((link["url"] for link in links if link.get("rel") == "next"), None)
-            return found, following and urljoin(location.url, following)
+            body = response.raw.read(most + 1, decode_content=True)
+            if len(body) > most:
+                raise ModelError(f"the server answered with a page of more than {most} bytes")
+            return Page(body.decode("utf-8", "replace"), response.url, _next(response, response.url))
+
+    def _body(self, location: Location, accept: str, most: int) -> tuple[bytes, str | None]:
+        with self._response("GET", location, {"Accept": accept}) as response:
+            answers.check(response)
+            return response.raw.read(most, decode_content=True), _next(response, location.url)
 
     @contextmanager
     def _response(self, method: str, location: Location, asked: Mapping[str, str]) -> Iterator[requests.Response]:
@@ -154,12 +182,15 @@ class Http:
 
     def _follow(self, method: str, location: Location, asked: Mapping[str, str]) -> requests.Response:
         url, authorization = self.rules.apply(location.url), location.authorization
+        passed: list[requests.Response] = []
         for _ in range(_MOST_REDIRECTS):
             authorization = authorization or self._way(url)[1]
             response = self._send(method, url, authorization, location.route, asked)
             following = _target(self._judge, response, url)
             if following is None:
+                response.history = passed
                 return response
+            passed.append(response)
             size = answers.length(response)
             if size is not None and size <= _MOST_DRAINED:
                 with suppress(urllib3.exceptions.HTTPError, OSError):
@@ -220,6 +251,13 @@ def _request(method: str, url: str, headers: Mapping[str, str]) -> requests.Prep
     return request
 
 
+def _next(response: requests.Response, base: str) -> str | None:
+    """The URL of the page after this one (RFC 8288), where there is one."""
+    links = parse_header_links(response.headers.get("Link", ""))
+    following = next((link["url"] for link in links if link.get("rel") == "next"), None)
+    return following and urljoin(base, following)
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """What goes wrong on the way to a server and back, as a `ModelError`."""
@@ -275,11 +313,19 @@ def _reply(response: requests.Response, url: str) -> Reply:
     start, size = answers.extent(response)
     length = answers.length(response)
     html = answers.is_html(response)
-    labelled = response.headers.get("Content-Encoding", "").lower() in ("gzip", "x-gzip")
-    # A `.tar.gz` labelled gzip is the file it is.
-    if labelled and not urlsplit(url).path.lower().endswith((".gz", ".tgz")):
+    if answers.encoding(response, url) == "gzip":
         unpacked = Unpacked(read, length)
-        return Reply(unpacked.read, start, None, None, None, ranges=False, html=html, close=response.close)
+        return Reply(
+            unpacked.read,
+            start,
+            None,
+            None,
+            None,
+            ranges=False,
+            html=html,
+            close=response.close,
+            url=urls.plain(response.url),
+        )
     return Reply(
         read,
         start,
@@ -289,6 +335,8 @@ def _reply(response: requests.Response, url: str) -> Reply:
         ranges=response.status_code == 206 or response.headers.get("Accept-Ranges", "").lower() == "bytes",
         html=html,
         close=response.close,
+        etag=response.headers.get("ETag"),
+        url=urls.plain(response.url),
     )
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from envkit.models.transfer.answers import TransientError
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -28,3 +32,17 @@ class Backoff:
             return None
         longest = min(self.longest, self.first * 2.0 ** (failures - 1))
         return max(asked, longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+
+    def again(self, ask: Callable[[], _T], pause: Callable[[float], None], say: Callable[[str], None]) -> _T:
+        """What ``ask`` returns, asked again where that may help; ``pause`` waits that many seconds."""
+        failures = 0
+        while True:
+            try:
+                return ask()
+            except TransientError as error:  # noqa: PERF203 - failing is what this loop is about
+                failures += 1
+                delay = self.delay(failures, error)
+                if delay is None:
+                    raise
+                say(f"{error.message}; trying again in {delay:.1f} s")
+                pause(delay)

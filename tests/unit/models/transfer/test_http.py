@@ -380,10 +380,10 @@ def test_who_reads_no_further_keeps_no_connection(server: ModelServer) -> None:
 
 
 def test_a_probe_asks_for_no_bytes(server: ModelServer, tmp_path: Path) -> None:
-    assert Http().probe(Location(server.serve("/a", Answer(BODY)))) == len(BODY)
+    assert Http().probe(Location(server.serve("/a", Answer(BODY)))).size == len(BODY)
     assert [asked.method for asked in server.asked] == ["HEAD"]
     (tmp_path / "a").write_bytes(LITTLE)
-    assert Http().probe(Location((tmp_path / "a").as_uri())) == len(LITTLE)
+    assert Http().probe(Location((tmp_path / "a").as_uri())).size == len(LITTLE)
 
 
 def test_every_place_may_fail_in_its_own_way(server: ModelServer, fetcher: Fetcher) -> None:

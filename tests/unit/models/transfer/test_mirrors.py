@@ -62,7 +62,7 @@ def test_every_place_is_named_with_what_was_wrong_with_it(
     result = project.sync()
     assert result.exit_code == 3
     assert result.lines[-1].split("\n  ") == [
-        "models.yaml:3: model 'net' v1: none of 4 places has it to give",
+        f"models.yaml:3:{project.column('md5')}: model 'net' v1: none of 4 places has it to give",
         f"from {wrong}: other bytes than models.yaml names",
         f"  expected md5 {md5(BODY)}",
         f"  got      md5 {md5(OTHER)}",

@@ -1,0 +1,1 @@
+"""What sources say of their files, and what that proves."""
