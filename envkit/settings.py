@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
+from envkit.ci import Ci, detect
 from envkit.errors import InputError
 
 ModelsMode = Literal["strict", "warn", "off"]
@@ -20,10 +21,12 @@ VariantChoice = Literal["auto", "cpu", "gpu"]
 
 REGISTRY = "models.yaml"
 CONFIG = "envkit.yaml"
+_OWN = (REGISTRY, "models.lock.yaml", CONFIG)
 
 _CHOICES: dict[str, tuple[str, ...]] = {"models": ("strict", "warn", "off"), "variant": ("auto", "cpu", "gpu")}
 _KEYS = ("base", "image", "limit_rate", "models", "notebook", "store", "variant")
 _REWRITE = "rewrite"
+_SECTIONS = ("policy", "review")
 _TOKEN = "ENVKIT_TOKEN_"  # noqa: S105 - the beginning of a name
 _UNITS = {**{str(digit): 1 for digit in range(10)}, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _RATE = re.compile(r"[0-9]{1,15}(\.[0-9]+)?[kKmMgG]|[0-9]{1,15}")
@@ -31,6 +34,12 @@ _LEAST_RATE = 1024
 _CA_VARIABLES = ("ENVKIT_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "PIP_CERT")
 _CA_SYSTEM = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 _HUB = "https://huggingface.co"
+# What a program's results may depend on; of these, whatever looks like a secret is left out.
+_RUN_VARIABLES = re.compile(
+    r"(CUBLAS|CUDA|CUDNN|FLAGS|GLOG|KMP|MKL|NCCL|NVIDIA|OMP|OPENBLAS|PADDLE)_\w+"
+    r"|LANG|LC_ALL|LD_LIBRARY_PATH|LD_PRELOAD|PYTHONHASHSEED|PYTHONPATH|TZ"
+)
+_SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|(^|_)(API_?)?KEY(_|$)", re.IGNORECASE)
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 
@@ -57,7 +66,11 @@ class Settings:
     bytes per second; ``rewrite`` has beginnings of URLs and what to put in their place, ``tokens`` bearer tokens by
     their host's name as a variable has it (``.`` as ``_``, ``-`` as ``__``, lower case).
     ``hub_endpoint`` is the URL of the hub that the source ``huggingface`` asks, ``hub_token`` the caller's for it;
-    ``base`` and ``image`` are image references; ``notebook`` is the one to open first, relative to the project.
+    ``ci`` is what a CI system says of the run, where one started it;
+    ``policy`` and ``review`` are the sections of those names, as JSON types, for the modules of those names to read;
+    ``base`` and ``image`` are image references; in a container ``image_id`` and ``image_digest`` say which image
+    exactly it was made from, as far as its maker told; ``environment`` has the variables that a program's results may
+    depend on, without secrets; ``notebook`` is the one to open first, relative to the project.
     """
 
     project: Path
@@ -69,6 +82,9 @@ class Settings:
     models: ModelsMode = "strict"
     variant: VariantChoice = "auto"
     image: str | None = None
+    image_id: str | None = None
+    image_digest: str | None = None
+    environment: tuple[tuple[str, str], ...] = ()
     base: str | None = None
     notebook: str | None = None
     ca_bundle: Path | None = None
@@ -77,6 +93,9 @@ class Settings:
     limit_rate: int | None = None
     hub_endpoint: str = _HUB
     hub_token: str | None = field(default=None, repr=False)
+    ci: Ci = field(default_factory=Ci)
+    policy: Mapping[str, object] = field(default_factory=dict)
+    review: Mapping[str, object] = field(default_factory=dict)
     rewrite: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     tokens: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
@@ -100,7 +119,7 @@ def load(
     named = flags.get("project")
     project = cwd if anywhere and named is None and not _above(cwd) else find_project(named, cwd)
     chosen: dict[str, str] = {}
-    in_file, rewrite = _read_config(project / CONFIG)
+    in_file, rewrite, sections = _read_config(project / CONFIG)
     for key in _KEYS:
         for label, value in (  # the last one that is set wins
             (f"{project / CONFIG}: {key}", in_file.get(key)),
@@ -123,6 +142,9 @@ def load(
         models=cast(ModelsMode, chosen.get("models", "strict")),
         variant=cast(VariantChoice, chosen.get("variant", "auto")),
         image=chosen.get("image"),
+        image_id=environ.get("ENVKIT_IMAGE_ID") or None,
+        image_digest=environ.get("ENVKIT_IMAGE_DIGEST") or None,
+        environment=_of_a_run(environ),
         base=chosen.get("base"),
         notebook=chosen.get("notebook"),
         ca_bundle=_ca_bundle(environ),
@@ -131,11 +153,19 @@ def load(
         limit_rate=_rate(chosen["limit_rate"]) if "limit_rate" in chosen else None,
         hub_endpoint=environ.get("HF_ENDPOINT", "").strip().rstrip("/") or _HUB,
         hub_token=_hub_token(environ, _xdg("XDG_CACHE_HOME", home / ".cache", environ, sudo)),
+        ci=detect(environ),
+        policy=sections.get("policy", {}),
+        review=sections.get("review", {}),
         rewrite=tuple({**rewrite, **_rules(environ.get("ENVKIT_URL_REWRITE", ""))}.items()),
         tokens=tuple(
             (name[len(_TOKEN) :].lower(), environ[name].strip()) for name in environ if name.startswith(_TOKEN)
         ),
     )
+
+
+def _of_a_run(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    named = ((name, environ[name]) for name in sorted(environ) if _RUN_VARIABLES.fullmatch(name))
+    return tuple((name, value) for name, value in named if not (_SECRET.search(name) or re.search(r"://[^/]*@", value)))
 
 
 def _xdg(name: str, default: Path, environ: Mapping[str, str], sudo: Owner | None) -> Path:
@@ -163,6 +193,28 @@ def find_project(named: str | None, cwd: Path) -> Path:
         hint = "go to a project, or name it: --project DIR"
         raise InputError(f"{cwd}: no {REGISTRY} here or in a folder above", hint=hint)
     return found
+
+
+def project_of(named: str | None) -> Path | None:
+    """The project that `load` would take; None where there is none."""
+    try:
+        return find_project(named, _current())
+    except InputError:
+        return None
+
+
+def refuse_own(label: str, path: Path, project: Path | None) -> None:
+    """Refuse to put output in the place of what a project is described by, also by way of a link.
+
+    By their names these files are refused anywhere: another project's are as precious.
+
+    Raises:
+        InputError: ``path``, which the option ``label`` names, is ``models.yaml``, its lock or ``envkit.yaml``.
+    """
+    target = Path(os.path.realpath(path))
+    ours = [Path(os.path.realpath(project / name)) for name in _OWN] if project else []
+    if path.name in _OWN or target.name in _OWN or target in ours:
+        raise InputError(f"{label}: {path} is a project's own file", hint="name another: this would overwrite it")
 
 
 def _above(cwd: Path) -> Path | None:
@@ -205,10 +257,10 @@ def _sudo(euid: int, environ: Mapping[str, str]) -> Owner | None:
     return Owner(int(uid), int(gid)) if called else None
 
 
-def _read_config(path: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """The settings in a file, and its rules for other addresses."""
+def _read_config(path: Path) -> tuple[dict[str, str], dict[str, str], dict[str, dict[str, object]]]:
+    """The settings in a file, its rules for other addresses, and the sections that whoever goes by them reads."""
     if not path.is_file():
-        return {}, {}
+        return {}, {}, {}
     import yaml
 
     try:
@@ -221,19 +273,26 @@ def _read_config(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     if document is None:
-        return {}, {}
+        return {}, {}, {}
     if not isinstance(document, dict):
         raise InputError(f"{path}: expected a mapping of settings, got a {type(document).__name__}")
     rewrite = document.pop(_REWRITE, None) or {}
     if not isinstance(rewrite, dict) or not all(_is_rule(old, new) for old, new in rewrite.items()):
         raise InputError(f"{path}: {_REWRITE}: expected beginnings of URLs, each with what to put in its place")
+    sections = {key: _section(path, key, document.pop(key, None)) for key in _SECTIONS}
     unknown = sorted(str(key) for key in document if key not in _KEYS)
     if unknown:
-        known = ", ".join(sorted((*_KEYS, _REWRITE)))
+        known = ", ".join(sorted((*_KEYS, _REWRITE, *_SECTIONS)))
         raise InputError(f"{path}: unknown setting {unknown[0]!r}", hint=f"known: {known}")
     # YAML 1.1 reads a bare `off` as false.
     values = {key: "off" if value is False else str(value) for key, value in document.items() if value is not None}
-    return values, dict(rewrite)
+    return values, dict(rewrite), sections
+
+
+def _section(path: Path, key: str, value: object) -> dict[str, object]:
+    if value is not None and not isinstance(value, dict):
+        raise InputError(f"{path}: {key}: expected a mapping, got a {type(value).__name__}")
+    return {str(name): setting for name, setting in (value or {}).items()}
 
 
 def _is_rule(old: object, new: object) -> bool:

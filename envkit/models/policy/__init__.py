@@ -1,0 +1,1 @@
+"""Which branch takes what, and which branch this is."""
