@@ -146,6 +146,7 @@ run_as_user() {
     sync) run_command envkit --project "$workspace" models sync "${@:2}" ;;
     *)
       sync_models
+      note_start command "$@"
       run_command "$@"
       ;;
   esac
@@ -157,6 +158,7 @@ start_service() {
   source "$1"
   prepare_service
   sync_models
+  (note_start "$2" "${@:2}" &) # tini takes the orphan in: the service has no child that it does not know
   echo "$2" >"$run_dir/service"
   serve "${@:3}"
 }
@@ -208,7 +210,7 @@ session_environment() {
   for name in $(compgen -e); do
     case $name in
       PATH | LD_LIBRARY_PATH | LIBRARY_PATH | LANG | LC_* | TZ | CUDA_* | NVIDIA_* | NCCL_* | PADDLE_* | FLAGS_* | \
-        OMP_* | PIP_* | SSL_CERT_* | REQUESTS_CA_BUNDLE | CURL_CA_BUNDLE | GIT_SSL_CAINFO | \
+        OMP_* | ENVKIT_IMAGE | ENVKIT_IMAGE_* | PIP_* | SSL_CERT_* | REQUESTS_CA_BUNDLE | CURL_CA_BUNDLE | GIT_SSL_CAINFO | \
         HTTP_PROXY | HTTPS_PROXY | NO_PROXY | http_proxy | https_proxy | no_proxy)
         printf 'export %s=%q\n' "$name" "${!name}"
         ;;
@@ -237,7 +239,7 @@ sync_models() {
     log "WARNING: ENVKIT_MODELS=off: the models are neither fetched nor verified"
     return 0
   fi
-  envkit --project "$workspace" models sync || status=$?
+  envkit --project "$workspace" models sync >&2 || status=$? # standard output is the command's
   if ((status == 0)); then return 0; fi
   if [[ $mode == warn ]]; then
     log "WARNING: ENVKIT_MODELS=warn: starting although the models are not what models.yaml says (exit code $status)"
@@ -245,6 +247,19 @@ sync_models() {
   fi
   die "$status" "not started: the models are not what models.yaml says" \
     "mend what is said above; ENVKIT_MODELS=warn starts all the same"
+}
+
+# note_start SERVICE ARG...: writes down what this run depends on, the arguments of the container included, in
+# .envkit/runs of the project. What keeps it from doing so is said in one line, and never stops a start.
+note_start() {
+  local said status=0
+  [[ -e $workspace/models.yaml ]] || return 0
+  said=$(timeout -k 1 20 envkit --project "$workspace" snapshot --start "$1" -- "${@:2}" 2>&1 >/dev/null) || status=$?
+  case $status in
+    0) ;;
+    124 | 137) log "this start is not noted: that took more than 20 seconds" ;;
+    *) log "this start is not noted: ${said%%$'\n'*}" ;;
+  esac
 }
 
 # secret NAME FILE: writes the value of $NAME, else of the file $NAME_FILE, else of the secret mounted as FILE, to the

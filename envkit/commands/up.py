@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
@@ -119,8 +120,9 @@ def _published(container: Container, service: Service) -> int | None:
 def _bring_up(
     client: DockerClient, found: Container | None, spec: EnvironmentSpec, settings: Settings, report: Report
 ) -> tuple[Container, State]:
-    image_id = engine.image_id(client, spec.image, report)
-    if found and (changed := _changed(found, spec, image_id, secrets.newest(settings, spec.service))):
+    image = engine.image(client, spec.image, report)
+    spec = replace(spec, image_id=image.id, image_digest=image.digest or "")
+    if found and (changed := _changed(found, spec, secrets.newest(settings, spec.service))):
         report(f"{spec.name}: its {changed} changed, making it anew")
         engine.remove(found)
         found = None
@@ -152,11 +154,11 @@ def _start(
     return container
 
 
-def _changed(found: Container, spec: EnvironmentSpec, image_id: str, secrets_since: float) -> str:
+def _changed(found: Container, spec: EnvironmentSpec, secrets_since: float) -> str:
     """What of a container is no longer as planned; empty if nothing."""
     if found.labels.get(identity.LABEL_SPEC) != spec.digest:
         return "settings"
-    if found.attrs["Image"] != image_id:  # the same name may mean another image by now
+    if found.attrs["Image"] != spec.image_id:  # the same name may mean another image by now
         return "image"
     # A service reads them when it starts, and goes on admitting whoever it admitted then.
     return "secrets" if engine.started_at(found) < secrets_since else ""

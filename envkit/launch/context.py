@@ -34,7 +34,16 @@ _OUTSIDE = (
     "requirements/jupyter.txt",
     "requirements/envkit.txt",
 )
-_MODEL_HALF = ("*.py", "commands/__init__.py", "commands/models*.py", "models/**/*.py")
+_MODEL_HALF = (
+    "*.py",
+    "commands/__init__.py",
+    "commands/models*.py",
+    "commands/snapshot.py",
+    "models/**/*.py",
+    "models/**/*.css",
+    "models/**/*.js",
+    "runs/*.py",
+)
 
 # Within the range that zip archives can hold, and the same for everybody.
 _MTIME = 1_577_836_800  # 2020-01-01T00:00:00Z

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, TextIO
 
@@ -64,24 +66,57 @@ def require(client: DockerClient, settings: Settings, service: Service) -> Conta
     return found[0]
 
 
-def image_id(client: DockerClient, reference: str, report: Report) -> str:
-    """The id of the image that ``reference`` names here now; pulled first if there is none.
+@dataclass(frozen=True)
+class Image:
+    """An image that is here. ``digest`` is how a registry names it (``repository@sha256:…``), None if none does."""
 
-    Raises:
-        EngineError: it is neither here nor to be had.
-    """
+    id: str
+    digest: str | None
+
+
+def image_here(client: DockerClient, reference: str) -> Image | None:
+    """What ``reference``, a name or an id, means here now; None for nothing."""
     from docker.errors import ImageNotFound
 
     with explained(f"look {reference} up"):
         try:
-            return str(client.images.get(reference).id)
+            found = client.images.get(reference)
         except ImageNotFound:
-            report(f"{reference}: not here, pulling it")
+            return None
+    # Of several repositories' names for it, that of the one it was asked for by.
+    digests = sorted(found.attrs.get("RepoDigests") or (), key=lambda name: not _is_of(reference, name))
+    return Image(str(found.id), digests[0] if digests else None)
+
+
+def image(client: DockerClient, reference: str, report: Report) -> Image:
+    """What ``reference`` names here now; pulled first if that is nothing.
+
+    Raises:
+        EngineError: it is neither here nor to be had.
+    """
+    if found := image_here(client, reference):
+        return found
+    report(f"{reference}: not here, pulling it")
     # The command shows its own progress; the SDK would leave drawing it to us.
-    if _docker("pull", reference, stdout=sys.stderr) != 0:
-        raise EngineError(f"{reference}: not here, and it could not be pulled", hint="the engine's reason is above")
-    with explained(f"look {reference} up"):
-        return str(client.images.get(reference).id)
+    if _docker("pull", reference, stdout=sys.stderr) == 0 and (found := image_here(client, reference)):
+        return found
+    raise EngineError(f"{reference}: not here, and it could not be pulled", hint="the engine's reason is above")
+
+
+def why_not_pulled(client: DockerClient, reference: str) -> str | None:
+    """Why ``reference`` could not be pulled, as its registry answers; None if it could. Nothing is pulled."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        client.images.get_registry_data(reference)
+    except (DockerException, RequestException) as error:
+        return _cause(error)
+    return None
+
+
+def _is_of(reference: str, digest: str) -> bool:
+    return re.sub(r":[^/:]*$", "", reference.partition("@")[0]) == digest.partition("@")[0]
 
 
 def create(client: DockerClient, spec: EnvironmentSpec) -> Container:
@@ -140,6 +175,58 @@ def remove_volumes(client: DockerClient, identity: Identity) -> list[str]:
                 continue
         removed.append(name)
     return removed
+
+
+def run(client: DockerClient, spec: EnvironmentSpec) -> int:
+    """Run the container of ``spec`` on this terminal until it ends, and take it away; returns its exit code.
+
+    However this ends, no container is left.
+
+    Raises:
+        EngineError: it could not be made or started.
+    """
+    try:
+        container = create(client, spec)
+        _docker("start", "--attach", spec.name)
+        with explained(f"wait for {container.name}"):
+            container.reload()
+            state = container.attrs["State"]
+            if state["Status"] == "created":
+                raise EngineError(f"{container.name} could not be started", hint=state["Error"] or "see above")
+            return int(container.wait()["StatusCode"])
+    finally:
+        remove_named(client, spec.name)
+
+
+def output(client: DockerClient, spec: EnvironmentSpec, seconds: float) -> str:
+    """What the container of ``spec`` writes to standard output; it is taken away afterwards.
+
+    Raises:
+        EngineError: it could not be started, failed, or had not ended after so many ``seconds``.
+    """
+    try:
+        container = create(client, spec)
+        start(container)
+        with explained(f"wait for {container.name}"):
+            code = int(container.wait(timeout=seconds)["StatusCode"])
+            said = container.logs(stdout=True, stderr=code != 0).decode("utf-8", "replace")
+        if code:
+            raise EngineError(f"{container.name} ended with exit code {code}", hint=said.strip()[-200:] or None)
+        return said
+    finally:
+        remove_named(client, spec.name)
+
+
+def has_volume(client: DockerClient, name: str) -> bool:
+    """Whether there is a volume of that name."""
+    from docker.errors import NotFound
+
+    with explained(f"look the volume {name} up"):
+        try:
+            client.volumes.get(name)
+        except NotFound:
+            return False
+    return True
 
 
 def read_file(container: Container, path: str, owner: Owner) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from envkit.launch.identity import LABEL_PROJECT, LABEL_SERVICE, Identity
@@ -63,6 +63,40 @@ def plan(service: Service, settings: Settings, facts: Facts) -> EnvironmentSpec:
         cap_add=tuple(sorted((*_PREPARE, *(_STAY_ROOT if settings.owner.is_root else ())))),
         shm_size=shared_memory(facts.memory),
         gpus=facts.gpus,
+    )
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command in a container of its own: its words, and the folder below the project to call it in.
+
+    ``env`` are variables for it, ``home`` the volume with its home folder (none: one that goes with the container),
+    ``mounts`` what it sees beside the project.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    folder: str = ""
+    env: tuple[tuple[str, str], ...] = ()
+    home: str | None = None
+    mounts: tuple[Mount, ...] = ()
+
+
+def plan_command(command: Command, settings: Settings, facts: Facts) -> EnvironmentSpec:
+    """The container that runs ``command`` in the project of ``settings``: JupyterLab's, less its ports and secrets."""
+    whole = plan("jupyter", settings, facts)
+    kept = (mount for mount in whole.mounts if mount.target not in (SECRETS, home(settings)))
+    at_home = (Mount("volume", command.home, home(settings)),) if command.home else ()
+    env = {name: value for name, value in whole.env if not value.startswith(f"{SECRETS}/")}
+    return replace(
+        whole,
+        name=command.name,
+        command=command.argv,
+        env=tuple(sorted({**dict(command.env), **env}.items())),
+        mounts=(*kept, *at_home, *command.mounts),
+        ports=(),
+        labels=((LABEL_PROJECT, whole.labels[0][1]), (LABEL_SERVICE, "command")),
+        working_dir=f"{WORKSPACE}/{command.folder}" if command.folder else "",
     )
 
 

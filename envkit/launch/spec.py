@@ -15,6 +15,7 @@ Service = Literal["jupyter", "ssh"]
 Variant = Literal["cpu", "gpu"]
 
 SERVICES: tuple[Service, ...] = ("jupyter", "ssh")
+_OF_THE_IMAGE = ("image_id", "image_digest")
 CONTAINER_PORT: dict[Service, int] = {"jupyter": 8888, "ssh": 2222}
 
 
@@ -42,7 +43,8 @@ class EnvironmentSpec:
     """One service of one project: everything an engine has to be told, and nothing it decides itself.
 
     ``shm_size`` is in bytes. ``env`` and ``labels`` are sorted pairs, so that equal specs are equal values. ``gpus``
-    is ``"all"`` or empty.
+    is ``"all"`` or empty, ``working_dir`` empty for the image's own. ``image_id`` and ``image_digest`` are what
+    ``image`` is on the engine, for the container to note down.
     """
 
     service: Service
@@ -57,9 +59,17 @@ class EnvironmentSpec:
     cap_add: tuple[str, ...]
     shm_size: int
     gpus: str = ""
+    working_dir: str = ""
+    image_id: str = ""
+    image_digest: str = ""
 
     @property
     def digest(self) -> str:
-        """The first 16 hex digits of a SHA-256 over every field: equal exactly when nothing has to be recreated."""
-        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """The first 16 hex digits of a SHA-256: equal exactly when nothing has to be recreated.
+
+        It is over every field but the two about the image: whether that is another is seen by the container itself, and
+        one that was pushed to a registry gets a digest, and stays what it is.
+        """
+        fields = {key: value for key, value in asdict(self).items() if key not in _OF_THE_IMAGE}
+        canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]

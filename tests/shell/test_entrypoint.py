@@ -163,8 +163,19 @@ class TestSecret:
 
 class TestSessionEnvironment:
     def test_has_what_paddle_needs_and_nothing_else(self, call: Call) -> None:
-        kept = {"LD_LIBRARY_PATH": "/cuda", "FLAGS_x": "1", "PADDLE_Y": "2", "CUDA_Z": "3", "https_proxy": "p"}
-        done = call("session_environment", {**kept, "AWS_SECRET_ACCESS_KEY": "s", "JUPYTER_TOKEN": "t", "MY_PATH": "m"})
+        kept = {
+            "ENVKIT_IMAGE": "i",
+            "ENVKIT_IMAGE_ID": "sha256:1",
+            "LD_LIBRARY_PATH": "/cuda",
+            "FLAGS_x": "1",
+            "PADDLE_Y": "2",
+            "CUDA_Z": "3",
+            "https_proxy": "p",
+        }
+        done = call(
+            "session_environment",
+            {**kept, "AWS_SECRET_ACCESS_KEY": "s", "JUPYTER_TOKEN": "t", "MY_PATH": "m", "ENVKIT_TOKEN_x": "t"},
+        )
         names = {line.split("=")[0].removeprefix("export ") for line in done.stdout.splitlines()}
         assert names == {*kept, "PATH"}
 
@@ -216,11 +227,61 @@ class TestSyncModels:
         assert "not started: the models are not what models.yaml says" in done.stderr
 
     @pytest.mark.usefixtures("registry")
+    def test_standard_output_is_left_to_the_command(self, call: Call) -> None:
+        done = call("envkit() { echo models: 1 verified; }; sync_models; echo went on")
+        assert (done.stdout, done.stderr) == ("went on\n", "models: 1 verified\n")
+
+    @pytest.mark.usefixtures("registry")
     @pytest.mark.parametrize("mode", ["warn", "off"])
     def test_a_relaxed_mode_goes_on_and_says_so(self, call: Call, mode: str) -> None:
         done = call(self.SYNC_FAILS, {"ENVKIT_MODELS": mode})
         assert done.stdout == "went on\n"
         assert f"envkit: WARNING: ENVKIT_MODELS={mode}" in done.stderr
+
+
+class TestNoteStart:
+    @pytest.fixture
+    def program(self, tmp_path: Path) -> dict[str, str]:
+        """`envkit` as a script that writes its arguments down and then does what a test says; its environment."""
+        (tmp_path / "workspace/models.yaml").write_text("models: []\n")
+        (tmp_path / "bin").mkdir()
+        program = tmp_path / "bin/envkit"
+        program.write_text(f'#!/bin/bash\nprintf "%s\\n" "$@" >{tmp_path}/called\neval "$DO"\n')
+        program.chmod(0o755)
+        return {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+
+    def test_names_the_service_and_the_arguments_as_they_are(
+        self, call: Call, tmp_path: Path, program: dict[str, str]
+    ) -> None:
+        done = call("note_start command sh -c 'two words' --", {**program, "DO": "echo seen; echo warned >&2"})
+        words = ["--project", f"{tmp_path}/workspace", "snapshot", "--start", "command", "--", "sh", "-c", "two words"]
+        assert (tmp_path / "called").read_text().splitlines() == [*words, "--"]
+        assert done.stdout + done.stderr == ""
+
+    @pytest.mark.parametrize(
+        ("do", "said"),
+        [
+            (
+                "echo 'a file: cannot be written: why' >&2; echo '  a hint' >&2; exit 2",
+                "a file: cannot be written: why",
+            ),
+            ("exit 124", "that took more than 20 seconds"),
+            ("kill -9 $$", "that took more than 20 seconds"),
+        ],
+    )
+    def test_a_failure_is_one_line_and_stops_nothing(
+        self, call: Call, program: dict[str, str], do: str, said: str
+    ) -> None:
+        done = call("note_start jupyter jupyter; echo went on", {**program, "DO": do})
+        assert done.stdout == "went on\n"
+        assert done.stderr == f"envkit: this start is not noted: {said}\n"
+
+    def test_a_folder_without_a_registry_is_no_project(
+        self, call: Call, tmp_path: Path, program: dict[str, str]
+    ) -> None:
+        (tmp_path / "workspace/models.yaml").unlink()
+        assert call("note_start command true; echo went on", program).stdout == "went on\n"
+        assert not (tmp_path / "called").exists()
 
 
 class TestHostKeys:

@@ -66,7 +66,7 @@ def _service(profile: str, spec: EnvironmentSpec) -> dict[str, Any]:
             "secrets": ["ca", "pip"],
         },
         "command": list(spec.command),
-        "environment": {"ENVKIT_MODELS": "${ENVKIT_MODELS:-strict}"},
+        "environment": {"ENVKIT_IMAGE": spec.image, "ENVKIT_MODELS": "${ENVKIT_MODELS:-strict}"},
         "volumes": _volumes(spec),
         "cap_drop": ["ALL"],
         "cap_add": list(spec.cap_add),

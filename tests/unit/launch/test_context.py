@@ -42,7 +42,9 @@ def test_everything_that_the_dockerfile_asks_for_is_there() -> None:
 def test_envkit_is_there_as_its_model_half() -> None:
     package = {name for name in names() if name.startswith("envkit/")}
     assert {"envkit/cli.py", "envkit/settings.py", "envkit/commands/models.py", "envkit/models/sync.py"} <= package
-    assert not {name for name in package if name.startswith("envkit/launch") or name.endswith("/up.py")}
+    assert {"envkit/commands/snapshot.py", "envkit/runs/taking.py"} <= package
+    others = ("/up.py", "/reproduce.py", "/reproduce_check.py")
+    assert not {name for name in package if name.startswith("envkit/launch") or name.endswith(others)}
 
 
 def test_the_digest_is_the_same_for_a_copy(tree: Path) -> None:
