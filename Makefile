@@ -4,12 +4,12 @@
 SHELL := bash
 .SHELLFLAGS := -Eeuo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down image test check bench compose lock clean
+.PHONY: help up down image test check bench compose schema lock clean
 
 BIN := .venv/bin
 SERVICE ?= jupyter
 VARIANT ?= cpu
-BENCH ?= figures models
+BENCH ?= figures models registry
 
 # Called as root in a user's folder, leave no caches in it that the user could not remove.
 ifneq ($(shell id -u),$(shell stat -c %u .))
@@ -47,19 +47,24 @@ check: ## run the linters and type checks (seconds)
 	@scripts/bootstrap.sh --dev
 	@scripts/check.sh
 
-bench: ## measure builds, starts and downloads (BENCH=figures, BENCH=models: one half)
+bench: ## measure builds, starts, downloads, large registries (BENCH=models: one of them)
 	@scripts/bootstrap.sh --dev
 	@$(if $(filter figures,$(BENCH)),scripts/engine.sh && $(BIN)/python bench/figures.py)
 	@$(if $(filter models,$(BENCH)),$(BIN)/python bench/models.py --plot docs/benchmarks/models.png)
+	@$(if $(filter registry,$(BENCH)),$(BIN)/python bench/registry.py)
 
 compose: ## write compose.yaml anew
 	@scripts/bootstrap.sh
 	@$(BIN)/envkit export compose >compose.yaml.new
 	@mv compose.yaml.new compose.yaml
 
+schema: ## write schemas/ anew
+	@scripts/bootstrap.sh
+	@$(BIN)/python -c 'from pathlib import Path; from envkit.models import schema; schema.write(Path("schemas"))'
+
 lock: ## write the locks in requirements/ anew (needs uv)
 	@requirements/compile.sh
 
 clean: ## remove .venv and caches; images, models and volumes stay
-	@rm -rf .venv .*_cache build dist compose.yaml.new
+	@rm -rf .venv .*_cache build dist compose.yaml.new tests/tools/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -32,7 +32,7 @@ check() {
 
 # By what they say they are: not every script has an ending.
 shell_scripts() {
-  find . -path './.?*' -prune -o -type f -print0 | xargs -0 grep -lIE -m 1 '^#!.*\b(ba)?sh$' | sort
+  find . \( -path './.?*' -o -name node_modules \) -prune -o -type f -print0 | xargs -0 awk 'FNR == 1 && /^#!.*[\/ ](ba)?sh$/ { print FILENAME } { nextfile }' | sort
   printf '%s\n' .ci/run
 }
 

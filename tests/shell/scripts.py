@@ -81,7 +81,7 @@ def checkout(owner: int = USER) -> Iterator[Path]:
     top.chmod(0o755)
     root = top / "project"
     root.mkdir()
-    for name in ("scripts", "requirements", "envkit", "jupyter", "sshd"):
+    for name in ("scripts", "requirements", "envkit", "jupyter", "schemas", "sshd"):
         shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE", "Dockerfile", "entrypoint.sh"):
         shutil.copy(REPOSITORY / name, root / name)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.shell.scripts import call, sourced
+from tests.shell.scripts import Done, call, checkout, sourced
 from tests.support.project import REPOSITORY
 
+TOOLS = REPOSITORY / "tests" / "tools"
 MAKEFILE = (REPOSITORY / "Makefile").read_text("utf-8")
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="this machine has no make")
@@ -64,7 +68,7 @@ def bare(tmp_path: Path) -> str:
 def test_tools_that_the_tests_lack_are_named(bare: str) -> None:
     done = sourced("test-tools.sh", "can_install() { return 1; }; SBIN=; PATH=$1 main", bare)
     assert done.returncode == 4
-    said = "install these, or what your distribution calls them: chromium git nginx openssh-client\n"
+    said = "install these, or what your distribution calls them: chromium git nginx openssh-client rsync\n"
     assert done.stderr.endswith(said)
 
 
@@ -80,7 +84,35 @@ def test_nginx_is_found_where_only_root_looks(bare: str, tmp_path: Path) -> None
 def test_an_nginx_that_comes_for_the_tests_serves_nothing_else(systemd: str, masked: str | None) -> None:
     code = f"""
         can_install() {{ :; }}; missing_packages() {{ printf '%s\\n' git nginx; }}; get_own_chromium() {{ :; }}
+        get_node_tools() {{ :; }}
         has_systemd() {{ {systemd}; }}; systemctl() {{ echo "$*"; }}; apt_install() {{ echo "install ${{*:2}}"; }}
         main"""
     done = sourced("test-tools.sh", code)
     assert done.stdout.splitlines() == ([masked] if masked else []) + ["install git nginx"]
+
+
+def test_node_programs_are_fetched_once_and_anew_for_another_lock() -> None:
+    with checkout(os.geteuid()) as root:
+        tools = root / "tests" / "tools"
+        shutil.copytree(TOOLS, tools, ignore=shutil.ignore_patterns("node_modules"))
+        (root / ".venv").symlink_to(sys.prefix)
+        assert get_node_tools(root).stderr == "Fetching the Node.js programs of tests/tools\n"
+        assert (tools / "node_modules" / ".bin" / "gitlab-ci-local").exists()
+        assert (tools / "node_modules" / ".bin" / "yaml-language-server").exists()
+        assert get_node_tools(root).stderr == ""
+        lock = tools / "package-lock.json"
+        lock.write_text(f"{lock.read_text()}\n")
+        assert get_node_tools(root).stderr == "Fetching the Node.js programs of tests/tools\n"
+
+
+def get_node_tools(root: Path) -> Done:
+    done = call("bash", "-c", f". {root}/scripts/test-tools.sh; get_node_tools")
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_the_lock_of_node_programs_has_a_digest_of_each_and_names_no_registry() -> None:
+    packages = json.loads((TOOLS / "package-lock.json").read_text("utf-8"))["packages"]
+    del packages[""]
+    assert {name for name, package in packages.items() if not package["integrity"].startswith("sha512-")} == set()
+    assert {name for name, package in packages.items() if "resolved" in package} == set()
