@@ -48,7 +48,8 @@ def test_an_unreachable_model_keeps_the_service_down(project: Project, model_ser
 def test_a_wrong_registry_is_told_before_anything_is_touched(project: Project) -> None:
     (project.path / "models.yaml").write_text("models:\n- name: demo\n  verison: 1\n")
     done = project.envkit("up", "jupyter", code=2)
-    assert done.stderr.startswith("models.yaml:2:")
+    assert done.stderr.startswith("models.yaml:2:3: model 'demo' has no version\n")
+    assert "\nmodels.yaml:3:3: model 'demo' has unknown key 'verison'\n  did you mean 'version'?\n" in done.stderr
     assert project.json("status")["services"] == []
 
 

@@ -44,6 +44,16 @@ def test_it_carries_all_that_a_build_needs(python: Path, cpu_image: str, tmp_pat
     assert image == cpu_image
 
 
+def test_it_carries_the_schemas_for_editors(python: Path, tmp_path: Path) -> None:
+    script = (
+        "from importlib.resources import files\n"
+        "from envkit.models import schema\n"
+        "carried = {path.name: path.read_text('utf-8') for path in files('envkit').joinpath('_schemas').iterdir()}\n"
+        "assert carried == dict(schema.texts()), list(carried)\n"
+    )
+    subprocess.run([str(python), "-I", "-c", script], cwd=tmp_path, check=True)
+
+
 def test_it_brings_another_project_up(python: Path, make_project: Callable[..., Project]) -> None:
     project = make_project(os.geteuid())
     envkit = python.with_name("envkit")

@@ -46,8 +46,7 @@ def test_a_wrong_entry_stops_the_start(boxes: Boxes) -> None:
     project = boxes.folder(files={"models.yaml": "models:\n- name: tiny\n  version: v1.0\n  source: nowhere\n"})
     box = boxes.start("jupyter", project=project)
     assert box.wait() == 2
-    assert "models.yaml:4" in box.log
-    assert "nowhere" in box.log
+    assert "models.yaml:4:11: model 'tiny' has unknown source 'nowhere'" in box.log
     assert "Serving" not in box.log
 
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from envkit.commands import models
-from envkit.result import Result
+import yaml
+
+from envkit.commands import models, models_add, models_lock
+from envkit.models.locking import lock
+from envkit.models.locking.lock import Lock, Locked, LockedFile
+from envkit.models.registry import registry
+from envkit.result import Case, Result
 from envkit.settings import Owner, Settings, load
+
+WHEN = "2026-11-24T12:00:00Z"
 
 
 @dataclass(frozen=True)
@@ -22,10 +29,11 @@ class Ran:
     exit_code: int
     lines: tuple[str, ...]
     data: Any
+    cases: tuple[Case, ...] = ()
 
     @classmethod
     def of(cls, result: Result) -> Ran:
-        return cls(result.exit_code, tuple(result.lines), json.loads(json.dumps(result.data)))
+        return cls(result.exit_code, tuple(result.lines), json.loads(json.dumps(result.data)), result.cases)
 
 
 @dataclass
@@ -51,11 +59,46 @@ class ModelProject:
         lines = ",\n".join(json.dumps(entry) for entry in entries)
         (self.path / "models.yaml").write_text(f'{{"models": [\n\n{lines}]}}\n', "utf-8")
 
-    def sync(self, *, dry_run: bool = False, jobs: int = 4, connections: int = 8) -> Ran:
-        self.said.clear()
-        return Ran.of(
-            models.sync(self.settings, dry_run=dry_run, pace=models.Pace(jobs, connections), report=self.said.append)
+    def write_lock(self, files: Mapping[str, Sequence[LockedFile]]) -> None:
+        """Write the lock of the registry, with these files of each model by its name."""
+        found = registry.load(self.path / "models.yaml").models
+        entries = (
+            Locked(model.name, model.asked, model.version, model.artifact.locator, tuple(files[model.name]), WHEN, "x")
+            for model in found
         )
+        (self.path / lock.FILE).write_text(lock.dump(Lock.of(entries)), "utf-8")
+
+    def column(self, key: str) -> int:
+        """Where the value of ``key`` of the first model stands on its line."""
+        line = (self.path / "models.yaml").read_text("utf-8").splitlines()[2]
+        return line.index(f'"{key}": ') + len(key) + 5
+
+    def sync(self, *, dry_run: bool = False, deep: bool = False, jobs: int = 4, connections: int = 8) -> Ran:
+        self.said.clear()
+        pace = models.Pace(jobs, connections)
+        return Ran.of(models.sync(self.settings, dry_run=dry_run, deep=deep, pace=pace, report=self.said.append))
+
+    def lock(self, *, upgrade: Sequence[str] | None = None, check: bool = False) -> Ran:
+        self.said.clear()
+        act = models_lock.check if check else models_lock.update
+        return Ran.of(act(self.settings, upgrade=upgrade, pace=models.Pace(), report=self.said.append))
+
+    def add(self, source: str, **more: Any) -> Ran:
+        self.said.clear()
+        wanted = models_add.Wanted(source, **more)
+        return Ran.of(models_add.add(self.settings, wanted, pace=models.Pace(), report=self.said.append))
+
+    @property
+    def registry_file(self) -> Path:
+        return self.path / "models.yaml"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.path / "models.lock.yaml"
+
+    def locked(self) -> dict[str, Any]:
+        """The entries of the lock by their names, as any reader of YAML has them."""
+        return {entry["name"]: entry for entry in yaml.safe_load(self.lock_file.read_text("utf-8"))["models"]}
 
     def verify(self) -> Ran:
         self.said.clear()

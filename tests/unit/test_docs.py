@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from itertools import takewhile
 from pathlib import Path
 from urllib.parse import unquote
@@ -22,7 +23,8 @@ import pytest
 import yaml
 
 from envkit import cli, errors, settings
-from envkit.models import registry
+from envkit.models.policy import policy
+from envkit.models.registry import registry
 from tests.support.markdown import Fence, documents, fences, prose
 from tests.support.project import REPOSITORY
 
@@ -30,6 +32,8 @@ DOCUMENTS = documents()
 REFERENCE = REPOSITORY / "docs" / "reference"
 ENVKIT = Path(sys.executable).with_name("envkit")
 CONTAINER = ("Dockerfile", "entrypoint.sh", "compose.yaml", "jupyter", "sshd")
+PIPELINES = ("yaml github", "yaml gitlab", "groovy")
+SCAFFOLD = "envkit/scaffold/templates"
 FENCES = [fence for path in DOCUMENTS for fence in fences(path)]
 
 
@@ -72,6 +76,8 @@ def commands(fence: Fence) -> Iterator[list[str]]:
         for line in fence.text.splitlines():
             words = shlex.split(line, comments=True)
             yield list(takewhile(lambda word: word not in ("||", "&&", "|"), words))
+    elif fence.info in PIPELINES:
+        yield from (shlex.split(line) for line in re.findall(r"\benvkit [a-z][^'\n]*", fence.text))
 
 
 def make_targets() -> set[str]:
@@ -85,7 +91,7 @@ def test_every_make_target_is_in_the_guide_for_contributors() -> None:
 
 def test_every_variable_is_in_the_reference_and_the_reverse() -> None:
     pattern = re.compile(r"\b(?:ENVKIT_[A-Z][A-Z_]*[A-Z]|JUPYTER_TOKEN(?:_FILE)?)\b")
-    sources = [*(REPOSITORY / "envkit").rglob("*.py"), *map(REPOSITORY.joinpath, CONTAINER)]
+    sources = [*(REPOSITORY / "envkit").rglob("*.py"), *map(REPOSITORY.joinpath, (*CONTAINER, SCAFFOLD))]
     files = [path for source in sources for path in ([source] if source.is_file() else source.rglob("*"))]
     used = {name for path in files if path.is_file() for name in pattern.findall(path.read_text("utf-8"))}
     used |= {f"ENVKIT_{key.upper()}" for key in settings._KEYS} | set(settings._CA_VARIABLES)
@@ -102,7 +108,22 @@ def test_every_variable_is_in_the_reference_and_the_reverse() -> None:
 def test_the_settings_page_has_every_key_of_envkit_yaml() -> None:
     page = (REFERENCE / "settings.md").read_text("utf-8")
     section = page.split("## ")[1]
-    assert set(re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE)) == {*settings._KEYS, settings._REWRITE}
+    documented = set(re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE))
+    assert documented == {*settings._KEYS, settings._REWRITE, *settings._SECTIONS}
+
+
+def test_the_policy_page_has_the_default_policy_and_every_rule_of_each_preset() -> None:
+    page = (REFERENCE / "policy.md").read_text("utf-8")
+    branches = re.findall(r"^\| (`[^|]+|tags [^|]+)\| `(\w+)` \|$", page, re.MULTILINE)
+    assert {name: rules for names, rules in branches for name in re.findall(r"`([^`]+)`", names)} == policy.DEFAULT
+    rows = re.findall(r"^\| `([a-z]+)` \| `?(\w+)`? \| `?(\w+)`? \| `?(\w+)`? \|", page, re.MULTILINE)
+    assert {key: values for key, *values in rows} == {
+        field.name: [str(getattr(rules, field.name)).lower() for rules in policy.PRESETS.values()]
+        for field in fields(policy.Rules)
+    }
+    source = (REPOSITORY / "envkit" / "models" / "policy" / "judge.py").read_text("utf-8")
+    judged = {f"policy/{rule}" for rule in re.findall(r'yield "([a-z]+)"', source)} | {"policy/locked"}
+    assert set(re.findall(r"^\| `(policy/[a-z]+)` \|", page, re.MULTILINE)) == judged
 
 
 def test_the_exit_codes_are_those_of_the_exceptions() -> None:
@@ -177,15 +198,16 @@ def test_registries_and_settings_in_blocks_are_valid(fence: Fence, tmp_path: Pat
         (tmp_path / "models.yaml").write_text(fence.text, "utf-8")
         assert registry.load(tmp_path / "models.yaml").models
     else:
-        assert set(document) <= {*settings._KEYS, settings._REWRITE}
+        assert set(document) <= {*settings._KEYS, settings._REWRITE, *settings._SECTIONS}
+        assert policy.read(document.get("policy", {})).patterns
 
 
 @pytest.mark.parametrize("path", sorted({fence.path for fence in FENCES if fence.info == "sh run"}), ids=_name)
 def test_blocks_marked_so_run_and_say_what_the_next_block_shows(path: Path, synced: Path) -> None:
-    blocks = fences(path)
+    blocks, folder = fences(path), synced
     for block, following in zip(blocks, [*blocks[1:], None], strict=True):
         if block.info == "sh run":
-            said = run(block, synced)
+            said, folder = run(block, folder)
             shown = following.text.splitlines() if following and following.info == "text" else []
             assert [line for line in shown if line not in said.splitlines()] == [], said
 
@@ -194,16 +216,20 @@ def test_blocks_marked_so_run_and_say_what_the_next_block_shows(path: Path, sync
 def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with the models of this repository, as `make up` leaves it, but for a store of its own."""
     monkeypatch.setenv("ENVKIT_STORE", str(tmp_path / "store"))
-    shutil.copy(REPOSITORY / "models.yaml", tmp_path)
+    for name in ("models.yaml", "models.lock.yaml"):
+        shutil.copy(REPOSITORY / name, tmp_path)
     subprocess.run([ENVKIT, "models", "sync"], cwd=tmp_path, check=True, capture_output=True, timeout=300)
     return tmp_path
 
 
-def run(fence: Fence, folder: Path) -> str:
+def run(fence: Fence, folder: Path) -> tuple[str, Path]:
+    """What a block says, and the folder in which it leaves whoever types on."""
+    path = f"{ENVKIT.parent}:{os.environ['PATH']}"
+    who = {f"GIT_{role}_{part}": "test@example.com" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
     done = subprocess.run(
-        ["bash", "-Eeuo", "pipefail", "-c", fence.text],
+        ["bash", "-Eeuo", "pipefail", "-c", f"{fence.text}\npwd"],
         cwd=folder,
-        env={**os.environ, "PATH": f"{ENVKIT.parent}:{os.environ['PATH']}"},
+        env={**os.environ, **who, "PATH": path, "GIT_CONFIG_GLOBAL": os.devnull},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -211,4 +237,4 @@ def run(fence: Fence, folder: Path) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    return done.stdout
+    return done.stdout, Path(done.stdout.splitlines()[-1])

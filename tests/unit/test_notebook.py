@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from envkit.models import registry
+from envkit.models.registry import registry
 from tests.support.project import REPOSITORY
 
 EXAMPLES = REPOSITORY / "examples"

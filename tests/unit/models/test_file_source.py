@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from envkit.errors import InputError, ModelError
-from envkit.models import registry
-from envkit.models.model import Model
+from envkit.models.model import Digests, Model
+from envkit.models.registry import registry
 from envkit.models.sources import SOURCES, Asking, Remote
+from envkit.models.transfer.announcement import Announcement
 from envkit.models.transfer.http import Http
 from tests.support.model_project import ModelProject, md5, states
 from tests.support.model_server import tarball
@@ -24,8 +25,8 @@ def asking() -> Asking:
 
 
 def located(path: str, asking: Asking) -> str:
-    assert FILE.problem({"path": path}) is None
-    (found,) = FILE.locate(FILE.locator({"path": path}), (), asking)
+    assert FILE.problem({"path": path, "version": "1"}) is None
+    (found,) = FILE.locate(FILE.locator({"path": path, "version": "1"}), (), asking)
     assert found == Remote("", found.location)
     return found.location.url
 
@@ -43,7 +44,7 @@ def test_a_path_or_a_url_is_found_and_its_bytes_are_read(tmp_path: Path, asking:
     for spelled in (str(path), path.as_uri(), path.as_uri().replace("file:///", "file://localhost/")):
         url = located(spelled, asking)
         assert url == path.as_uri()
-        assert FILE.probe(spelled, (), asking) == 7
+        assert FILE.probe(spelled, (), asking) == {"": Announcement(7, Digests(), None, path.as_uri())}
         assert FILE.shown(spelled) == str(path)
     (found,) = FILE.locate(str(path), (), asking)
     with asking.http.open(found.location) as reply:
@@ -92,16 +93,20 @@ def test_its_name_decides_what_it_is(path: str, target: str, unpack: str | None)
         ("file:///a%00b", "has a NUL in it"),
     ],
 )
-def test_what_is_no_path_is_told_with_its_line(path: str, why: str) -> None:
+def test_what_is_no_path_is_told_with_its_place(path: str, why: str) -> None:
     with pytest.raises(InputError) as raised:
         declared(path)
-    assert raised.value.message.startswith(f"models.yaml:2: model 'a' has a path that {why}")
+    (problem,) = raised.value.problems
+    assert (problem.line, problem.column) == (2, 47)
+    # What has the form of a URL may have a secret in it.
+    found = "has a path that" if "://" in path else f"has path {path!r}, which"
+    assert problem.message.startswith(f"model 'a' {found} {why}")
 
 
-def test_a_file_needs_a_digest_and_may_have_mirrors() -> None:
+def test_a_file_may_have_mirrors_and_is_no_one_of_several_versions() -> None:
     assert declared("/share/net", ", mirrors: ['https://h/net']").artifact.mirrors == ("https://h/net",)
-    with pytest.raises(InputError, match="has neither md5 nor sha256"):
-        registry.parse("models: [{name: a, version: 1, source: file, path: /net}]")
+    with pytest.raises(InputError, match=r"^models\.yaml:1:29: model 'a' has version 'latest', which names no one"):
+        registry.parse("models: [{name: a, version: latest, source: file, path: /net}]")
 
 
 def test_what_is_no_file_is_told_before_anything_waits_for_it(tmp_path: Path, asking: Asking) -> None:

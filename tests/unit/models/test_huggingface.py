@@ -197,8 +197,11 @@ def test_without_a_token_none_is_sent(hub: FakeHub, asking: Asking) -> None:
 
 
 def test_a_probe_gives_the_size_and_takes_no_bytes(hub: FakeHub, asking: Asking, store: ModelServer) -> None:
-    assert HUB.probe(AT, (), asking) == sum(len(body) for path, body in FILES.items() if ".git" not in path)
-    assert HUB.probe(AT, ("onnx/net.onnx",), asking) == 700
+    told = HUB.probe(AT, (), asking)
+    assert {path: one.size for path, one in told.items()} == {
+        path: len(body) for path, body in FILES.items() if ".git" not in path
+    }
+    assert HUB.probe(AT, ("onnx/net.onnx",), asking)[""].size == 700
     assert {asked.method for asked in store.asked} == {"HEAD"}
 
 
@@ -368,16 +371,35 @@ def test_a_mirror_of_a_hubs_file_is_held_to_what_the_hub_says(
 ) -> None:
     url = store.serve("/mirror", b"others")
     at_hub.declare(declared("one", path="config.json", mirrors=url))
-    hub.server.serve(hub.file("config.json"), Answer(head=200, status=410))
+    hub.server.serve(hub.file("config.json"), Answer(b"{}", head=200, status=410))
     assert states(at_hub.sync()) == {"one": "failed"}
     store.serve("/mirror", b"{}")
     assert at_hub.sync().exit_code == 0
     assert at_hub.listing() == {"one_1.json": b"{}"}
 
 
+def test_a_mirror_stands_in_for_a_hub_that_is_away_where_the_bytes_are_known(
+    hub: FakeHub, at_hub: HubProject, store: ModelServer
+) -> None:
+    url = store.serve("/mirror", b"{}")
+    hub.refuse(hub.api(f"tree/{COMMIT}"), 503)
+    at_hub.declare(declared("one", path="config.json", mirrors=url, md5=md5(b"{}")))
+    assert states(at_hub.sync()) == {"one": "fetched"}
+    assert at_hub.listing() == {"one_1.json": b"{}"}
+    (at_hub.checkpoints / "one_1.json").unlink()
+    store.asked.clear()
+    assert states(at_hub.sync()) == {"one": "linked"}
+    at_hub.declare(declared("two", path="config.json", mirrors=url))
+    assert states(at_hub.sync()) == {"two": "failed"}
+    assert store.asked == []
+
+
 def test_a_dry_run_says_what_the_hub_has(at_hub: HubProject) -> None:
     at_hub.declare(declared("one", path="config.json"))
-    assert at_hub.sync(dry_run=True).lines == (f"fetch  one 1: is not there yet; the hub ({AT}) has it, 2 bytes",)
+    assert at_hub.sync(dry_run=True).lines == (
+        f"fetch  proven  one 1: is not there yet; the hub ({AT}) has it, 2 bytes (git blob by the hub)",
+        "models: 1 proven",
+    )
 
 
 def test_a_hub_that_is_busy_is_asked_again(hub: FakeHub, at_hub: HubProject, delays: list[float]) -> None:

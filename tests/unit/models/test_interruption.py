@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from envkit.errors import ModelError
-from envkit.models import registry, workspace
+from envkit.models import workspace
 from envkit.models.checkpoints import Checkpoints
 from envkit.models.ledger import Ledger
 from envkit.models.model import Model
+from envkit.models.registry import registry
 from envkit.models.store.blobs import Blobs
 from envkit.models.store.hand import Hand
 from envkit.models.store.trees import Leaf

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envkit.models import registry
 from envkit.models.plan import Fetch, State, make_plan
+from envkit.models.registry import registry
 
 MD5 = "0123456789abcdef0123456789abcdef"
 TEXT = "models:\n" + "".join(

@@ -131,8 +131,9 @@ def test_a_dry_run_asks_the_index_and_takes_no_wheel(index: ModelServer, project
     project.declare(declared(body))
     result = project.sync(dry_run=True)
     assert result.exit_code == 0
-    assert result.lines == ("fetch  det 1.0: is not there yet; the package index (tiny-models==1.0) has it",)
-    assert {asked.path for asked in index.asked} == {"/simple/tiny-models/"}
+    said = "fetch  unverifiable  det 1.0: is not there yet; the package index (tiny-models==1.0) has it"
+    assert result.lines[0] == f"{said}, {len(body)} bytes"
+    assert {(asked.method, asked.path) for asked in index.asked} == {("GET", "/simple/tiny-models/"), ("HEAD", WHEEL)}
 
     project.declare(declared(body, package="tiny-models==2.0"))
     result = project.sync(dry_run=True)
@@ -152,7 +153,7 @@ def test_a_version_may_be_spelled_in_other_ways(index: ModelServer, project: Mod
 
 def test_what_is_no_version_is_wrong_in_the_registry(project: ModelProject) -> None:
     project.declare(declared(b"", package="tiny-models==latest"))
-    with pytest.raises(InputError, match=r"has a package that names no version after =="):
+    with pytest.raises(InputError, match=r"has package 'tiny-models==latest', which names no version after =="):
         project.sync()
 
 

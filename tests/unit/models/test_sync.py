@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
@@ -52,7 +53,8 @@ def test_wrong_bytes_are_named_with_both_digests_and_get_no_name(server: ModelSe
     assert result.exit_code == 3
     assert states(result) == {"resnet": "failed"}
     message = result.lines[-1]
-    assert message.startswith("models.yaml:3: model 'resnet' v1: other bytes than models.yaml names")
+    at = f"models.yaml:3:{project.column('md5')}"
+    assert message.startswith(f"{at}: model 'resnet' v1: other bytes than models.yaml names")
     assert f"from {url}" in message
     for what, expected, got in (
         ("md5", md5(BODY), md5(b"other bytes")),
@@ -78,8 +80,10 @@ def test_a_placeholder_md5_is_said_beforehand_and_named_as_the_cause(
 ) -> None:
     project.declare(entry("resnet", server.serve("/resnet", BODY), b""))
     result = project.sync()
-    assert "placeholder" in project.said[0]
-    assert project.said[0].startswith("models.yaml:3: model 'resnet' v1")
+    line = (project.path / "models.yaml").read_text().splitlines()[2]
+    place = f"models.yaml:3:{line.index(PLACEHOLDER_MD5)}"  # the quote before it
+    said = "has the MD5 of an empty file: a placeholder that no download will match"
+    assert project.said[0] == f"{place}: model 'resnet' v1 {said}"
     assert result.exit_code == 3
     assert f"expected md5 {PLACEHOLDER_MD5}\n  got      md5 {md5(BODY)}\n" in result.lines[-1]
     assert "a placeholder" in result.lines[-1]
@@ -227,7 +231,7 @@ def test_one_model_that_is_not_in_the_archive_does_not_take_the_others_along(
     project.declare(entry("missing", url, archive, path="none"), entry("there", url, archive, path="zoo"))
     result = project.sync()
     assert states(result) == {"missing": "failed", "there": "fetched"}
-    assert "models.yaml:3: model 'missing' v1: the archive has no file none" in result.lines[1]
+    assert re.search(r"models\.yaml:3:\d+: model 'missing' v1: the archive has no file none", result.lines[1])
 
 
 def test_a_folder_whose_name_looks_like_a_files_needs_a_slash(server: ModelServer, project: ModelProject) -> None:
@@ -277,8 +281,9 @@ def test_a_dry_run_asks_writes_nothing_and_fetches_nothing(server: ModelServer, 
     )
     result = project.sync(dry_run=True)
     assert result.exit_code == 3
-    assert states(result) == {"good": "to fetch", "gone": "unreachable", "other": "unreachable", "page": "unreachable"}
-    assert result.lines[0] == f"fetch  good v1: is not there yet; {server.url('/good')} has it, {len(BODY)} bytes"
+    assert states(result) == {"good": "to fetch", "gone": "unreachable", "other": "changed", "page": "unreachable"}
+    url = server.url("/good")
+    assert result.lines[0] == f"fetch  size         good v1: is not there yet; {url} has it, {len(BODY)} bytes"
     assert f"expected size {len(BODY)}\n  got      size 1" in "\n".join(result.lines)
     assert {asked.method for asked in server.asked} == {"HEAD"}
     assert [path.name for path in project.path.iterdir()] == ["models.yaml"]
@@ -290,7 +295,8 @@ def test_a_dry_run_where_all_is_well(server: ModelServer, project: ModelProject)
     project.sync()
     before = changes(project)
     result = project.sync(dry_run=True)
-    assert (result.exit_code, result.lines) == (0, ("keep   good v1: verified",))
+    line = f"keep   unverifiable  good v1: verified; {server.url('/good')} has it, {len(BODY)} bytes"
+    assert (result.exit_code, result.lines) == (0, (line, "models: 1 unverifiable"))
     assert changes(project) == before
 
 
@@ -333,7 +339,7 @@ def test_the_examples_of_the_model_zoos_sync(server: ModelServer, project: Model
 
 def test_a_wrong_registry_touches_nothing(project: ModelProject) -> None:
     project.declare({"name": "resnet"})
-    with pytest.raises(InputError, match=r"models\.yaml:3: model 'resnet' has no version"):
+    with pytest.raises(InputError, match=r"models\.yaml:3:1: model 'resnet' has no version"):
         project.sync()
     with pytest.raises(InputError, match="--jobs is 0"):
         project.sync(jobs=0)
@@ -379,7 +385,9 @@ def test_what_the_store_has_needs_no_room_and_no_source(
     monkeypatch.setattr("envkit.models.room._compare", full)
     foretold = project.sync(dry_run=True)
     assert states(foretold) == {"file": "to link", "folder": "to link"}
-    assert foretold.lines[0] == "link   file v1: is not there yet; the store has it"
+    said = "link   size  file v1: is not there yet; the store has it; "
+    assert foretold.lines[0] == f"{said}{server.url('/f.bin')} has it, {len(BODY)} bytes"
+    server.asked.clear()
     assert states(project.sync()) == {"file": "linked", "folder": "linked"}
     assert server.asked == []
 
