@@ -60,7 +60,7 @@ compose: ## write compose.yaml anew
 
 schema: ## write schemas/ anew
 	@scripts/bootstrap.sh
-	@$(BIN)/python -c 'from pathlib import Path; from envkit.models import schema; schema.write(Path("schemas"))'
+	@$(BIN)/python -c 'from pathlib import Path; from envkit.models.registry import schema; schema.write(Path("schemas"))'
 
 lock: ## write the locks in requirements/ anew (needs uv)
 	@requirements/compile.sh

@@ -47,7 +47,7 @@ def test_it_carries_all_that_a_build_needs(python: Path, cpu_image: str, tmp_pat
 def test_it_carries_the_schemas_for_editors(python: Path, tmp_path: Path) -> None:
     script = (
         "from importlib.resources import files\n"
-        "from envkit.models import schema\n"
+        "from envkit.models.registry import schema\n"
         "carried = {path.name: path.read_text('utf-8') for path in files('envkit').joinpath('_schemas').iterdir()}\n"
         "assert carried == dict(schema.texts()), list(carried)\n"
     )
