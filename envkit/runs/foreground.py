@@ -24,10 +24,13 @@ def run(command: Sequence[str], folder: Path | None = None, acting: tuple[int, i
     user, group = acting or (None, None)
     began = time.monotonic()
     started: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []  # what came while the command was being started, and is not to be lost
 
     def hand_on(number: int) -> None:
-        for process in started:
-            process.send_signal(number)
+        if started:
+            started[0].send_signal(number)
+        else:
+            early.append(number)
 
     with _signals(hand_on):
         try:
@@ -35,6 +38,8 @@ def run(command: Sequence[str], folder: Path | None = None, acting: tuple[int, i
         except OSError as error:
             raise InputError(f"{command[0]}: cannot be run: {error.strerror}") from error
         started.append(process)
+        for number in early:
+            process.send_signal(number)
         code = process.wait()
     return Run(code if code >= 0 else 128 - code, round(time.monotonic() - began, 3))
 

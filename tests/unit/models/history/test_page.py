@@ -328,9 +328,10 @@ def test_a_page_is_written_anew_and_nothing_else_is_overwritten(grown: GitProjec
     assert stat.S_IMODE(path.stat().st_mode) & 0o044
     registry_file = grown.path / "models.yaml"
     before = registry_file.read_bytes()
-    for other in (registry_file, tmp_path):
-        with pytest.raises(InputError, match="there is something else than a page"):
-            models_history.history(grown.settings, None, html=other)
+    with pytest.raises(InputError, match="there is something else than a page"):
+        models_history.history(grown.settings, None, html=tmp_path)
+    with pytest.raises(InputError, match="is a project's own file"):
+        models_history.history(grown.settings, None, html=registry_file)
     with pytest.raises(InputError, match="cannot be written: No such file or directory"):
         models_history.history(grown.settings, None, html=tmp_path / "none" / "x.html")
     assert registry_file.read_bytes() == before
